@@ -1,0 +1,15 @@
+//! The configuration: text, then raw values with their lines, then a [`Config`] that cannot be wrong.
+
+mod fault;
+mod load;
+mod raw;
+mod resolved;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Fault, Faults};
+pub use load::{ConfigError, client_paths, load, parse};
+pub use resolved::{BanRules, Config, Listen, Mode, OnExit, Paths, ServiceRules};
+
+/// Where the configuration is unless `--config` says otherwise.
+pub const DEFAULT_FILE: &str = "/etc/sip-fw/sip-fw.toml";

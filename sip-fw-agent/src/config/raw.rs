@@ -1,0 +1,266 @@
+//! The values as they stand in the file, each with its line. Wrong types and unknown keys are found here.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Fault;
+
+/// A value and its line.
+#[derive(Clone, Debug)]
+pub struct Spot<T> {
+    pub line: usize,
+    pub value: T,
+}
+
+type Maybe<T> = Option<Spot<T>>;
+type List = Maybe<Vec<Spot<String>>>;
+
+/// The whole file.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    pub interfaces: List,
+    pub mode: Maybe<String>,
+    pub ipv6_prefix: Maybe<i64>,
+    pub on_exit: Maybe<String>,
+    pub paths: RawPaths,
+    pub services: Vec<Spot<RawService>>,
+    pub ban: RawBan,
+    pub limits: RawLimits,
+}
+
+/// `[paths]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawPaths {
+    pub pins: Maybe<String>,
+    pub state: Maybe<String>,
+    pub socket: Maybe<String>,
+}
+
+/// One `[[service]]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawService {
+    pub name: Maybe<String>,
+    pub kind: Maybe<String>,
+    pub listen: List,
+    pub refusal: Maybe<String>,
+}
+
+/// `[ban]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawBan {
+    pub threshold: Maybe<i64>,
+    pub window: Maybe<String>,
+    pub ladder: List,
+    pub decay: Maybe<String>,
+    pub scope: Maybe<String>,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawLimits {
+    pub bans: Maybe<i64>,
+    pub ban_prefixes: Maybe<i64>,
+    pub sources: Maybe<i64>,
+    pub strikes: Maybe<i64>,
+    pub transactions: Maybe<i64>,
+    pub nonces: Maybe<i64>,
+}
+
+/// Reads a whole file. What is faulty is missing from the values, and listed.
+pub fn read(text: &str) -> (Raw, Vec<Fault>) {
+    let lines = Lines::of(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut faults: Vec<Fault> = errors.iter().map(|error| syntax_fault(error, &lines)).collect();
+    if !faults.is_empty() {
+        return (Raw::default(), faults);
+    }
+    let mut root = Table { name: "", table: document.get_ref(), lines: &lines, known: Vec::new(), faults: &mut faults };
+    let mut raw = Raw {
+        interfaces: root.strings("interfaces"),
+        mode: root.string("mode"),
+        ipv6_prefix: root.integer("ipv6_prefix"),
+        on_exit: root.string("on_exit"),
+        ..Raw::default()
+    };
+    root.table("paths", |paths| {
+        raw.paths =
+            RawPaths { pins: paths.string("pins"), state: paths.string("state"), socket: paths.string("socket") };
+    });
+    root.tables("service", |line, service| {
+        let value = RawService {
+            name: service.string("name"),
+            kind: service.string("kind"),
+            listen: service.strings("listen"),
+            refusal: service.string("refusal"),
+        };
+        raw.services.push(Spot { line, value });
+    });
+    root.table("ban", |ban| {
+        raw.ban = RawBan {
+            threshold: ban.integer("threshold"),
+            window: ban.string("window"),
+            ladder: ban.strings("ladder"),
+            decay: ban.string("decay"),
+            scope: ban.string("scope"),
+        };
+    });
+    root.table("limits", |limits| {
+        raw.limits = RawLimits {
+            bans: limits.integer("bans"),
+            ban_prefixes: limits.integer("ban_prefixes"),
+            sources: limits.integer("sources"),
+            strikes: limits.integer("strikes"),
+            transactions: limits.integer("transactions"),
+            nonces: limits.integer("nonces"),
+        };
+    });
+    root.finish();
+    (raw, faults)
+}
+
+fn syntax_fault(error: &toml::de::Error, lines: &Lines) -> Fault {
+    Fault {
+        line: error.span().map(|span| lines.at(span.start)),
+        key: "syntax".to_owned(),
+        found: error.message().replace('\n', ", "),
+        allowed: "TOML (https://toml.io)".to_owned(),
+    }
+}
+
+/// One table that is being read.
+struct Table<'a, 'i> {
+    name: &'static str,
+    table: &'a DeTable<'i>,
+    lines: &'a Lines,
+    known: Vec<&'static str>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a, 'i> Table<'a, 'i> {
+    fn string(&mut self, key: &'static str) -> Maybe<String> {
+        let (line, value) = self.take(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(Spot { line, value: text.to_string() }),
+            other => self.wrong(line, key, other, "a string"),
+        }
+    }
+
+    fn integer(&mut self, key: &'static str) -> Maybe<i64> {
+        let (line, value) = self.take(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        match number {
+            Some(value) => Some(Spot { line, value }),
+            None => self.wrong(line, key, value.get_ref(), "a whole number"),
+        }
+    }
+
+    fn strings(&mut self, key: &'static str) -> List {
+        let (line, value) = self.take(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            return self.wrong(line, key, value.get_ref(), "a list of strings");
+        };
+        let mut strings = Vec::new();
+        for item in array.iter() {
+            let line = self.lines.at(item.span().start);
+            match item.get_ref() {
+                DeValue::String(text) => strings.push(Spot { line, value: text.to_string() }),
+                other => {
+                    self.wrong::<()>(line, key, other, "a list of strings");
+                }
+            }
+        }
+        Some(Spot { line, value: strings })
+    }
+
+    fn table(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_, '_>)) {
+        let Some((line, value)) = self.take(key) else { return };
+        match value.get_ref() {
+            DeValue::Table(table) => self.inner(key, table, read),
+            other => {
+                self.wrong::<()>(line, key, other, &format!("a table, [{key}]"));
+            }
+        }
+    }
+
+    fn tables(&mut self, key: &'static str, mut read: impl FnMut(usize, &mut Table<'_, '_>)) {
+        let Some((line, value)) = self.take(key) else { return };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong::<()>(line, key, value.get_ref(), &format!("a list of tables, [[{key}]]"));
+            return;
+        };
+        for item in array.iter() {
+            let line = self.lines.at(item.span().start);
+            match item.get_ref() {
+                DeValue::Table(table) => self.inner(key, table, |table| read(line, table)),
+                other => {
+                    self.wrong::<()>(line, key, other, &format!("a list of tables, [[{key}]]"));
+                }
+            }
+        }
+    }
+
+    fn inner(&mut self, name: &'static str, table: &DeTable<'_>, read: impl FnOnce(&mut Table<'_, '_>)) {
+        let mut inner = Table { name, table, lines: self.lines, known: Vec::new(), faults: &mut *self.faults };
+        read(&mut inner);
+        inner.finish();
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<(usize, &'a Spanned<DeValue<'i>>)> {
+        self.known.push(key);
+        let (name, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some((self.lines.at(name.span().start), value))
+    }
+
+    fn wrong<T>(&mut self, line: usize, key: &str, found: &DeValue<'_>, allowed: &str) -> Maybe<T> {
+        let key = self.path(key);
+        self.faults.push(Fault { line: Some(line), key, found: shown(found), allowed: allowed.to_owned() });
+        None
+    }
+
+    fn finish(&mut self) {
+        for (name, _) in self.table {
+            if self.known.iter().all(|known| name.get_ref() != known) {
+                self.faults.push(Fault {
+                    line: Some(self.lines.at(name.span().start)),
+                    key: self.path(&sip_fw_core::text::cut(name.get_ref(), 80)),
+                    found: "an unknown key".to_owned(),
+                    allowed: self.known.join(", "),
+                });
+            }
+        }
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(value) => value.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// Where each line ends.
+struct Lines {
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self { ends: text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect() }
+    }
+
+    fn at(&self, offset: usize) -> usize {
+        self.ends.partition_point(|end| *end < offset) + 1
+    }
+}

@@ -1,0 +1,255 @@
+//! Answers requests from the tables; used by the agent, and by the CLI itself where no agent runs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde_json::Value;
+use sip_fw_common::abi::{Ban, Source, Strikes};
+use sip_fw_common::reason::Reason;
+use sip_fw_core::SCHEMA;
+use sip_fw_core::controller::{BanLength, Controller, Input, Rules};
+use sip_fw_core::guard::Guard;
+use sip_fw_core::record::Record;
+use sip_fw_core::source::{Target, TargetError, show_net};
+use sip_fw_core::time::Time;
+
+use super::execute::execute;
+use super::explain::explain;
+use super::protocol::{Failure, Length, Request};
+use super::view::{
+    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, SourceView, SourcesView, StatusView,
+    UnbannedView,
+};
+use crate::exit_code::ExitCode;
+use crate::kernel::{KernelError, Tables};
+
+/// The agent that answers.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentInfo {
+    /// Its process.
+    pub pid: u32,
+    /// How long it has been running.
+    pub uptime_seconds: u64,
+}
+
+/// What answers are made of.
+pub struct Desk<'a> {
+    /// The maps.
+    pub tables: &'a mut Tables,
+    /// The agent's controller, or one made for this request.
+    pub controller: &'a mut Controller,
+    /// None where the CLI answers itself.
+    pub agent: Option<AgentInfo>,
+    /// What must never be banned.
+    pub guard: Guard,
+}
+
+/// An answer, and what to tell people beside it.
+pub type Answer = Result<(Value, Vec<Record>), Failure>;
+
+/// A controller that knows what the pinned maps say.
+///
+/// # Errors
+///
+/// When the settings cannot be read.
+pub fn controller_of(tables: &Tables, services: Vec<String>) -> Result<Controller, KernelError> {
+    Ok(Controller::new(Rules { settings: tables.settings()?, services, bans_max: u32::MAX }))
+}
+
+impl Desk<'_> {
+    /// Answers one request. `events` and `detach` are not answered here.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be done, or must not.
+    pub fn answer(&mut self, request: &Request, now: Time) -> Answer {
+        match request {
+            Request::Status => document(&self.status()?),
+            Request::Bans { ended } => document(&self.bans(*ended, now)?),
+            Request::Sources => document(&self.sources(now)?),
+            Request::Explain { address } => document(&explain(self.tables, self.controller, address, now)?),
+            Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
+            Request::Unban { target } => self.unban(target, now),
+            Request::UnbanAll => self.unban_all(now),
+            Request::Events { .. } | Request::Detach => {
+                Err(Failure::new(ExitCode::Failed, "this request is not answered from the tables"))
+            }
+        }
+    }
+
+    fn status(&self) -> Result<StatusView, KernelError> {
+        let counters = self.tables.counters()?;
+        let settings = self.tables.settings()?;
+        let now_ns = crate::kernel::now_ns();
+        let mut totals = BTreeMap::new();
+        let mut per_cpu = BTreeMap::new();
+        for reason in Reason::ALL {
+            let cpus = counters.get(usize::from(*reason as u8)).map_or(&[][..], Vec::as_slice);
+            let cpus: Vec<_> = cpus.iter().map(|c| CounterView { packets: c.packets, bytes: c.bytes }).collect();
+            let total = cpus.iter().fold(CounterView::default(), |sum, cpu| CounterView {
+                packets: sum.packets.saturating_add(cpu.packets),
+                bytes: sum.bytes.saturating_add(cpu.bytes),
+            });
+            totals.insert(reason.name().to_owned(), total);
+            per_cpu.insert(reason.name().to_owned(), cpus);
+        }
+        let active = |ban: &Ban| ban.until_ns > now_ns;
+        let bans_active = self.tables.bans()?.iter().filter(|(_, ban)| active(ban)).count()
+            + self.tables.prefix_bans()?.iter().filter(|(_, ban)| active(ban)).count();
+        let attachments = self.tables.attachments()?.into_iter().map(|attachment| AttachmentView {
+            interface: attachment.interface,
+            ingress: attachment.ingress.to_owned(),
+            egress: attachment.egress.to_owned(),
+        });
+        Ok(StatusView {
+            schema: SCHEMA,
+            agent: AgentView {
+                running: self.agent.is_some(),
+                pid: self.agent.map(|agent| agent.pid),
+                uptime_seconds: self.agent.map(|agent| agent.uptime_seconds),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                events_lost: totals.get(Reason::EventLost.name()).map_or(0, |counter| counter.packets),
+                mode: if settings.observe == 0 { "enforce" } else { "observe" }.to_owned(),
+            },
+            attachments: attachments.collect(),
+            bans_active,
+            sources: self.tables.sources()?.len(),
+            counters: totals,
+            per_cpu,
+        })
+    }
+
+    fn bans(&self, ended: bool, now: Time) -> Result<BansView, KernelError> {
+        let services = &self.controller.rules().services;
+        let ipv6 = self.controller.ipv6();
+        let mut bans: Vec<_> = self.tables.bans()?.into_iter().map(|(source, ban)| (ipv6.net(source), ban)).collect();
+        bans.extend(self.tables.prefix_bans()?);
+        bans.retain(|(_, ban)| ended || ban.until_ns > now.kernel_ns);
+        bans.sort_by_key(|(net, ban)| (std::cmp::Reverse(ban.since_ns), *net));
+        let bans = bans.iter().map(|(net, ban)| BanView::new(show_net(*net), ban, services, now)).collect();
+        Ok(BansView { schema: SCHEMA, bans })
+    }
+
+    fn sources(&self, now: Time) -> Result<SourcesView, KernelError> {
+        let bans: HashMap<Source, Ban> = self.tables.bans()?.into_iter().collect();
+        let window_ns = self.controller.rules().settings.window_ns;
+        let mut sources = self.tables.sources()?;
+        sources.sort_by_key(|(source, did)| (std::cmp::Reverse(did.last_seen_ns), *source));
+        let mut views = Vec::with_capacity(sources.len());
+        for (source, did) in &sources {
+            let ban = bans.get(source);
+            let strikes = if did.failures_proven == 0 { None } else { self.tables.strikes(*source)? };
+            let strikes = strikes_within(strikes.as_ref(), ban, window_ns, now);
+            views.push(SourceView::new(self.controller.ipv6().show(*source), did, ban, strikes, now));
+        }
+        Ok(SourcesView { schema: SCHEMA, sources: views })
+    }
+
+    fn ban(&mut self, target: &str, length: Length, reason: Option<String>, now: Time) -> Answer {
+        let target = parse_target(self.controller, target)?;
+        let admitted = self
+            .guard
+            .admit(target, self.controller.ipv6())
+            .map_err(|refusal| Failure::new(ExitCode::Refused, format!("refused: {refusal}")))?;
+        let length = match length {
+            Length::Ladder => BanLength::Ladder,
+            Length::Seconds(seconds) => BanLength::Nanos(seconds.saturating_mul(1_000_000_000)),
+            Length::Permanent => BanLength::UntilLifted,
+        };
+        let found = self.found(target)?;
+        let records = self.handle(Input::Ban { admitted, length, reason, found }, now)?;
+        let ban = self.found(target)?.ok_or_else(|| Failure::new(ExitCode::Failed, "the ban was not written"))?;
+        let source = self.controller.ipv6().show_target(target);
+        let banned = BanView::new(source, &ban, &self.controller.rules().services, now);
+        Ok((value(&BannedView { schema: SCHEMA, banned })?, records))
+    }
+
+    fn unban(&mut self, target: &str, now: Time) -> Answer {
+        let target = parse_target(self.controller, target)?;
+        let shown = self.controller.ipv6().show_target(target);
+        let Some(found) = self.found(target)?.filter(|ban| ban.until_ns > now.kernel_ns || ban.level > 0) else {
+            let mut message = format!("{shown} is not banned");
+            for (prefix, _) in self.covering(target, now)? {
+                message.push_str(&format!(", but {prefix} is: sip-fw unban {prefix}"));
+            }
+            return Err(Failure::new(ExitCode::NotFound, message));
+        };
+        let records = self.handle(Input::Unban { target, found }, now)?;
+        Ok((value(&UnbannedView { schema: SCHEMA, unbanned: vec![shown] })?, records))
+    }
+
+    fn unban_all(&mut self, now: Time) -> Answer {
+        let sources = self.tables.bans()?.into_iter().map(|(source, ban)| (Target::Source(source), ban));
+        let mut all: Vec<_> = sources.collect();
+        all.extend(self.tables.prefix_bans()?.into_iter().map(|(prefix, ban)| (Target::Prefix(prefix), ban)));
+        all.retain(|(_, ban)| ban.until_ns > now.kernel_ns);
+        if all.is_empty() {
+            return Err(Failure::new(ExitCode::NotFound, "nothing is banned"));
+        }
+        let mut records = Vec::new();
+        let mut unbanned = Vec::new();
+        for (target, found) in all {
+            records.extend(self.handle(Input::Unban { target, found }, now)?);
+            unbanned.push(self.controller.ipv6().show_target(target));
+        }
+        Ok((value(&UnbannedView { schema: SCHEMA, unbanned })?, records))
+    }
+
+    fn found(&self, target: Target) -> Result<Option<Ban>, KernelError> {
+        match target {
+            Target::Source(source) => self.tables.ban(source),
+            Target::Prefix(prefix) => {
+                Ok(self.tables.prefix_bans()?.into_iter().find(|(found, _)| *found == prefix).map(|(_, ban)| ban))
+            }
+        }
+    }
+
+    fn covering(&self, target: Target, now: Time) -> Result<Vec<(ipnet::IpNet, Ban)>, KernelError> {
+        let net = match target {
+            Target::Source(source) => self.controller.ipv6().net(source),
+            Target::Prefix(prefix) => prefix,
+        };
+        covering(self.tables, net, now)
+    }
+
+    fn handle(&mut self, input: Input, now: Time) -> Result<Vec<Record>, Failure> {
+        let commands = self.controller.handle(input, now);
+        let (records, errors) = execute(commands, self.tables, now.kernel_ns);
+        match errors.into_iter().next() {
+            Some(error) => Err(error.into()),
+            None => Ok(records),
+        }
+    }
+}
+
+/// Reads what an operator wrote.
+pub(super) fn parse_target(controller: &Controller, text: &str) -> Result<Target, Failure> {
+    controller.ipv6().parse(text).map_err(|error| {
+        let exit = match error {
+            TargetError::Syntax(_) | TargetError::TooLong { .. } => ExitCode::Usage,
+            TargetError::Multicast(_) => ExitCode::Refused,
+        };
+        Failure::new(exit, error.to_string())
+    })
+}
+
+/// Bans in force on prefixes that contain `net`.
+pub(super) fn covering(tables: &Tables, net: ipnet::IpNet, now: Time) -> Result<Vec<(ipnet::IpNet, Ban)>, KernelError> {
+    let mut bans = tables.prefix_bans()?;
+    bans.retain(|(prefix, ban)| prefix.contains(&net) && *prefix != net && ban.until_ns > now.kernel_ns);
+    Ok(bans)
+}
+
+/// Strikes that count now: within the window, and after the last ban.
+pub(super) fn strikes_within(strikes: Option<&Strikes>, ban: Option<&Ban>, window_ns: u64, now: Time) -> u32 {
+    let forgiven_ns = ban.map_or(0, |ban| ban.until_ns);
+    strikes.map_or(0, |strikes| strikes.within(window_ns, now.kernel_ns, forgiven_ns))
+}
+
+fn document<T: Serialize>(view: &T) -> Answer {
+    Ok((value(view)?, Vec::new()))
+}
+
+fn value<T: Serialize>(view: &T) -> Result<Value, Failure> {
+    serde_json::to_value(view).map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
+}

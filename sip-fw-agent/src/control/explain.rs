@@ -1,0 +1,96 @@
+//! Everything that is known of one source, and what would happen to its packets now.
+
+use sip_fw_common::abi::{Ban, Settings};
+use sip_fw_common::ladder;
+use sip_fw_core::SCHEMA;
+use sip_fw_core::controller::Controller;
+use sip_fw_core::duration::Short;
+use sip_fw_core::source::{Target, show_net};
+use sip_fw_core::time::{Time, Until};
+
+use super::answer::{covering, parse_target, strikes_within};
+use super::protocol::Failure;
+use super::view::{BanView, ExplainView, NextBanView, PacketsView, SourceView, StrikesView};
+use crate::exit_code::ExitCode;
+use crate::kernel::Tables;
+
+/// Explains one source.
+pub(super) fn explain(
+    tables: &Tables,
+    controller: &Controller,
+    address: &str,
+    now: Time,
+) -> Result<ExplainView, Failure> {
+    let Target::Source(source) = parse_target(controller, address)? else {
+        return Err(Failure::new(ExitCode::Usage, "explain takes one address; for prefixes see sip-fw bans"));
+    };
+    let settings = &controller.rules().settings;
+    let services = &controller.rules().services;
+    let ipv6 = controller.ipv6();
+    let shown = ipv6.show(source);
+    let ban = tables.ban(source)?;
+    let prefix_bans = covering(tables, ipv6.net(source), now)?;
+    let count = strikes_within(tables.strikes(source)?.as_ref(), ban.as_ref(), settings.window_ns, now);
+    let counters = tables.source(source)?;
+    let memory = controller.page(source).cloned();
+    let step = ladder::next(settings, ban.as_ref(), now.kernel_ns);
+    let active = ban.filter(|ban| ban.until_ns > now.kernel_ns);
+    let known = ban.is_some() || !prefix_bans.is_empty() || counters.is_some() || memory.is_some() || count > 0;
+    let prefix_views: Vec<_> =
+        prefix_bans.iter().map(|(prefix, ban)| BanView::new(show_net(*prefix), ban, services, now)).collect();
+    Ok(ExplainView {
+        schema: SCHEMA,
+        known,
+        ban: ban.map(|ban| BanView::new(shown.clone(), &ban, services, now)),
+        next_ban: NextBanView { level: step.level, length_seconds: step.length_ns / 1_000_000_000 },
+        strikes: StrikesView {
+            count,
+            threshold: settings.threshold,
+            window_seconds: settings.window_ns / 1_000_000_000,
+        },
+        counters: counters.map(|did| SourceView::new(shown.clone(), &did, ban.as_ref(), count, now)),
+        memory,
+        now: packets(settings, active.is_some() || !prefix_bans.is_empty()),
+        clears: clears(&shown, active.as_ref(), &prefix_views, count, settings, now),
+        prefix_bans: prefix_views,
+        source: shown,
+    })
+}
+
+fn packets(settings: &Settings, banned: bool) -> PacketsView {
+    let gate = match (banned, settings.observe) {
+        (false, _) => "pass",
+        (true, 0) => "drop",
+        (true, _) => "would-drop",
+    };
+    let other = if settings.scope_host == 0 { "pass" } else { gate };
+    PacketsView { service: gate.to_owned(), other: other.to_owned() }
+}
+
+fn clears(
+    source: &str,
+    active: Option<&Ban>,
+    prefixes: &[BanView],
+    strikes: u32,
+    settings: &Settings,
+    now: Time,
+) -> String {
+    let mut ways = Vec::new();
+    if let Some(ban) = active {
+        ways.push(match now.until(ban.until_ns) {
+            Until::At(time) => format!("the ban ends at {time}, or now with: sip-fw unban {source}"),
+            Until::Lifted => format!("only this ends the ban: sip-fw unban {source}"),
+        });
+    }
+    for prefix in prefixes {
+        ways.push(match prefix.until {
+            Until::At(time) => format!("the ban of {0} ends at {time}, or now with: sip-fw unban {0}", prefix.source),
+            Until::Lifted => format!("only this ends the ban of {0}: sip-fw unban {0}", prefix.source),
+        });
+    }
+    if strikes > 0 {
+        let window = Short::nanos(settings.window_ns);
+        ways.push(format!("a strike fades after {window}, and those of a user when he authenticates"));
+    }
+    if ways.is_empty() { "nothing to clear".to_owned() } else { ways.join("; ") }
+}

@@ -1,0 +1,9 @@
+//! The socket between the CLI and the agent. Where no agent runs, the CLI answers itself from the pinned maps.
+
+pub mod answer;
+pub mod client;
+pub mod execute;
+mod explain;
+pub mod protocol;
+pub mod server;
+pub mod view;

@@ -1,0 +1,236 @@
+//! The agent's end of the control socket: one task per connection, so that a slow client delays nobody.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sip_fw_core::record::{EventName, Record};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::protocol::{CONNECTIONS_MAX, Failure, REQUEST_BYTES_MAX, Reply, Request};
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::host::effective_uid;
+
+/// A client that has not sent its request by then is let go.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that has not taken a reply by then is let go.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a connection could not be accepted: usually file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A request on its way to the agent's loop.
+pub struct Call {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes.
+    pub respond: oneshot::Sender<Response>,
+}
+
+/// What the agent's loop answers.
+pub enum Response {
+    /// One reply.
+    Reply(Reply),
+    /// Records, one reply line each: those that were, then those to come.
+    Records {
+        /// Those that were.
+        history: Vec<Arc<Record>>,
+        /// Those to come.
+        live: Option<broadcast::Receiver<Arc<Record>>>,
+    },
+}
+
+/// Opens the socket. The caller holds the agent's lock, so a socket found there is a dead one.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// As many permits as there may be connections.
+#[must_use]
+pub fn permits() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CONNECTIONS_MAX))
+}
+
+/// Accepts connections for ever.
+pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>, permits: Arc<Semaphore>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => drop(tokio::spawn(connection(stream, calls.clone(), permit))),
+            Err(_) => refuse(&stream),
+        }
+    }
+}
+
+/// A fresh socket has room for one line.
+fn refuse(stream: &UnixStream) {
+    let message = format!("the agent already has {CONNECTIONS_MAX} connections");
+    let _ = stream.try_write(Reply::Error(Failure::new(ExitCode::Failed, message)).line().as_bytes());
+}
+
+async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>, _permit: OwnedSemaphorePermit) {
+    let may_change = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == effective_uid());
+    let (read, mut write) = stream.into_split();
+    let mut line = Vec::new();
+    let mut limited = BufReader::new(read.take(REQUEST_BYTES_MAX + 1));
+    let Ok(Ok(_)) = timeout(REQUEST_TIMEOUT, limited.read_until(b'\n', &mut line)).await else { return };
+    match respond(&line, may_change, &calls).await {
+        Response::Reply(reply) => {
+            let _ = send(&mut write, &reply).await;
+        }
+        Response::Records { history, live: None } => stream_records(&mut write, history, None).await,
+        Response::Records { history, live } => {
+            let mut closed = limited.into_inner().into_inner();
+            tokio::select! {
+                () = stream_records(&mut write, history, live) => {}
+                _ = closed.readable() => { let _ = closed.read_u8().await; }
+            }
+        }
+    }
+}
+
+async fn respond(line: &[u8], may_change: bool, calls: &mpsc::Sender<Call>) -> Response {
+    let fail = |exit, message: &str| Response::Reply(Reply::Error(Failure::new(exit, message)));
+    let request = match Request::parse(line) {
+        Ok(request) => request,
+        Err(failure) => return Response::Reply(Reply::Error(failure)),
+    };
+    if request.changes() && !may_change {
+        return fail(ExitCode::Failed, "only root may change bans");
+    }
+    let (respond, response) = oneshot::channel();
+    if calls.send(Call { request, respond }).await.is_err() {
+        return fail(ExitCode::NoAgent, "the agent is ending");
+    }
+    response.await.unwrap_or_else(|_| fail(ExitCode::NoAgent, "the agent is ending"))
+}
+
+async fn stream_records(
+    write: &mut OwnedWriteHalf,
+    history: Vec<Arc<Record>>,
+    live: Option<broadcast::Receiver<Arc<Record>>>,
+) {
+    for record in history {
+        if send_record(write, &record).await.is_err() {
+            return;
+        }
+    }
+    let Some(mut live) = live else { return };
+    loop {
+        let sent = match live.recv().await {
+            Ok(record) => send_record(write, &record).await,
+            Err(broadcast::error::RecvError::Lagged(count)) => {
+                let record = Record::new(clock::wall(), EventName::Degraded)
+                    .because(format!("this reader is too slow and missed {count} records"));
+                send_record(write, &record).await
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn send_record(write: &mut OwnedWriteHalf, record: &Record) -> io::Result<()> {
+    send(write, &Reply::Ok(serde_json::to_value(record)?)).await
+}
+
+async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    timeout(REPLY_TIMEOUT, write.write_all(reply.line().as_bytes())).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream as StdStream;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::control::protocol::FOLLOW_LAG_MAX;
+
+    /// A server whose loop answers everything with true, and events with two records; `client` runs beside it.
+    fn with_server(name: &str, client: impl FnOnce(StdStream) + Send + 'static) {
+        let path = std::env::temp_dir().join(format!("sip-fw-{name}-{}.sock", std::process::id()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = bind(&path).unwrap();
+            let (calls_in, mut calls) = mpsc::channel::<Call>(1);
+            let server = tokio::spawn(serve(listener, calls_in, permits()));
+            let stream = StdStream::connect(&path).unwrap();
+            let client = tokio::task::spawn_blocking(move || client(stream));
+            let live = broadcast::Sender::new(FOLLOW_LAG_MAX);
+            let record = Arc::new(Record::new(clock::wall(), EventName::AgentStarted));
+            let answers = async {
+                while let Some(call) = calls.recv().await {
+                    let response = match call.request {
+                        Request::Events { .. } => {
+                            Response::Records { history: vec![record.clone()], live: Some(live.subscribe()) }
+                        }
+                        _ => Response::Reply(Reply::Ok(json!(true))),
+                    };
+                    drop(call.respond.send(response));
+                    drop(live.send(record.clone()));
+                }
+            };
+            tokio::select! {
+                result = client => result.unwrap(),
+                () = answers => {}
+            }
+            server.abort();
+        });
+        fs::remove_file(&path).unwrap();
+    }
+
+    fn ask(stream: &mut StdStream, request: &[u8]) -> String {
+        stream.write_all(request).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn one_line_each_way() {
+        with_server("line", |mut stream| {
+            assert_eq!(ask(&mut stream, b"{\"verb\":\"status\"}\n"), "{\"ok\":true}\n");
+        });
+    }
+
+    #[test]
+    fn a_long_line_is_refused() {
+        with_server("long", |mut stream| {
+            let answer = ask(&mut stream, &vec![b'x'; REQUEST_BYTES_MAX as usize + 1]);
+            assert!(answer.contains("a request is one line of at most 4096 bytes"), "{answer}");
+        });
+    }
+
+    #[test]
+    fn followers_get_what_was_and_what_comes() {
+        with_server("follow", |mut stream| {
+            stream.write_all(b"{\"verb\":\"events\",\"since_seconds\":null,\"follow\":true}\n").unwrap();
+            let lines: Vec<_> = BufReader::new(stream).lines().take(2).map(Result::unwrap).collect();
+            assert!(lines.iter().all(|line| line.contains("agent-started")), "{lines:?}");
+        });
+    }
+}

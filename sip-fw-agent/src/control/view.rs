@@ -1,0 +1,280 @@
+//! The JSON documents of the listings, schema 1.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sip_fw_common::abi::{Ban, BanOrigin, Evidence, SourceState};
+use sip_fw_core::ledger::Page;
+use sip_fw_core::text::shown;
+use sip_fw_core::time::{Time, Timestamp, Until};
+
+/// `status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The agent.
+    pub agent: AgentView,
+    /// Where the programs are attached.
+    pub attachments: Vec<AttachmentView>,
+    /// Bans in force.
+    pub bans_active: usize,
+    /// Sources seen.
+    pub sources: usize,
+    /// Packets and bytes by reason.
+    pub counters: BTreeMap<String, CounterView>,
+    /// The same for each CPU.
+    pub per_cpu: BTreeMap<String, Vec<CounterView>>,
+}
+
+/// The agent, as far as it is known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentView {
+    /// Whether it answers.
+    pub running: bool,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Since when.
+    pub uptime_seconds: Option<u64>,
+    /// Its version; the CLI's when none runs.
+    pub version: String,
+    /// Events that found the ring buffer full.
+    pub events_lost: u64,
+    /// `enforce` or `observe`.
+    pub mode: String,
+}
+
+/// How the programs are attached to one interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AttachmentView {
+    /// Its name.
+    pub interface: String,
+    /// `native` or `generic`.
+    pub ingress: String,
+    /// `tcx` or `clsact`.
+    pub egress: String,
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct CounterView {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// `bans`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BansView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The bans.
+    pub bans: Vec<BanView>,
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanView {
+    /// An address or a prefix.
+    pub source: String,
+    /// `active` or `ended`.
+    pub state: String,
+    /// Step of the ladder; 0 outside it.
+    pub level: u8,
+    /// Who decided it.
+    pub origin: Option<String>,
+    /// `proven` or `unproven`.
+    pub evidence: Option<String>,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ends; null when only an operator ends it.
+    pub until: Until,
+    /// Strikes that led to it.
+    pub strikes: u32,
+    /// Packets dropped, over all bans of this source.
+    pub packets: u64,
+    /// Bytes dropped, over all bans of this source.
+    pub bytes: u64,
+    /// User name of the last attempt.
+    pub user: Option<String>,
+    /// User-Agent of the last attempt.
+    pub user_agent: Option<String>,
+    /// Service of the last attempt.
+    pub service: Option<String>,
+}
+
+impl BanView {
+    /// A ban for people.
+    #[must_use]
+    pub fn new(source: String, ban: &Ban, services: &[String], now: Time) -> Self {
+        let tried = ban.origin == BanOrigin::Failures as u8;
+        Self {
+            source,
+            state: if ban.until_ns > now.kernel_ns { "active" } else { "ended" }.to_owned(),
+            level: ban.level,
+            origin: BanOrigin::from_number(ban.origin).map(|origin| origin.name().to_owned()),
+            evidence: Evidence::from_number(ban.evidence).map(|evidence| evidence.name().to_owned()),
+            since: now.wall_of(ban.since_ns),
+            until: now.until(ban.until_ns),
+            strikes: ban.strikes,
+            packets: ban.packets,
+            bytes: ban.bytes,
+            user: shown(&ban.user),
+            user_agent: shown(&ban.user_agent),
+            service: services.get(usize::from(ban.service)).filter(|_| tried).cloned(),
+        }
+    }
+
+    /// Whether packets are dropped for it now.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// `ban`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BannedView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The ban now in force.
+    pub banned: BanView,
+}
+
+/// `unban`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnbannedView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Whose bans were lifted.
+    pub unbanned: Vec<String>,
+}
+
+/// `detach`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DetachedView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// What was taken off and unpinned.
+    pub detached: Vec<String>,
+}
+
+/// `sources`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourcesView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The sources, the last seen first.
+    pub sources: Vec<SourceView>,
+}
+
+/// What one source did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourceView {
+    /// An address, or an IPv6 prefix.
+    pub source: String,
+    /// SIP requests.
+    pub requests: u64,
+    /// Requests with credentials.
+    pub attempts: u64,
+    /// Attempts that failed and prove that the source is real.
+    pub failures_proven: u64,
+    /// Attempts that failed, of a source that may be forged.
+    pub failures_unproven: u64,
+    /// Attempts that succeeded.
+    pub successes: u64,
+    /// Requests that were challenged.
+    pub challenges: u64,
+    /// Attempts with an old nonce.
+    pub stale: u64,
+    /// Packets dropped.
+    pub drops: u64,
+    /// First packet.
+    pub first_seen: Timestamp,
+    /// Last SIP request.
+    pub last_seen: Timestamp,
+    /// `banned` or `ok`.
+    pub state: String,
+    /// Strikes within the window.
+    pub strikes: u32,
+}
+
+impl SourceView {
+    /// A source for people.
+    #[must_use]
+    pub fn new(source: String, did: &SourceState, ban: Option<&Ban>, strikes: u32, now: Time) -> Self {
+        let banned = ban.is_some_and(|ban| ban.until_ns > now.kernel_ns);
+        Self {
+            source,
+            requests: did.requests,
+            attempts: did.attempts,
+            failures_proven: did.failures_proven,
+            failures_unproven: did.failures_unproven,
+            successes: did.successes,
+            challenges: did.challenges,
+            stale: did.stale,
+            drops: ban.map_or(0, |ban| ban.packets),
+            first_seen: now.wall_of(did.first_seen_ns),
+            last_seen: now.wall_of(did.last_seen_ns),
+            state: if banned { "banned" } else { "ok" }.to_owned(),
+            strikes,
+        }
+    }
+}
+
+/// `explain`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExplainView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The source.
+    pub source: String,
+    /// Whether anything is known of it.
+    pub known: bool,
+    /// Its ban, or the memory of the last one.
+    pub ban: Option<BanView>,
+    /// Bans of prefixes that contain it.
+    pub prefix_bans: Vec<BanView>,
+    /// What its next ban would be.
+    pub next_ban: NextBanView,
+    /// Its strikes.
+    pub strikes: StrikesView,
+    /// What it did.
+    pub counters: Option<SourceView>,
+    /// What the agent remembers of it.
+    pub memory: Option<Page>,
+    /// What happens to a packet of it now.
+    pub now: PacketsView,
+    /// What clears its ban and strikes.
+    pub clears: String,
+}
+
+/// The next step of the ladder.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NextBanView {
+    /// Number of the step.
+    pub level: u8,
+    /// Its length.
+    pub length_seconds: u64,
+}
+
+/// Strikes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct StrikesView {
+    /// Within the window, and since the last ban.
+    pub count: u32,
+    /// How many ban.
+    pub threshold: u32,
+    /// The window.
+    pub window_seconds: u64,
+}
+
+/// What happens to packets: `pass`, `drop`, or `would-drop` in mode observe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PacketsView {
+    /// To a port of a service.
+    pub service: String,
+    /// To any other port.
+    pub other: String,
+}

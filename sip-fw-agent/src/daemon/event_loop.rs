@@ -1,0 +1,129 @@
+//! The loop: events, requests, the tick and signals, one at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libsystemd::daemon::{NotifyState, notify};
+use sip_fw_core::SCHEMA;
+use sip_fw_core::controller::Input;
+use tokio::signal::unix::Signal;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::agent::Agent;
+use crate::config::OnExit;
+use crate::control::protocol::{CONNECTIONS_MAX, Failure, Request};
+use crate::control::server::{Call, Response};
+use crate::control::view::DetachedView;
+use crate::exit_code::ExitCode;
+use crate::kernel::{self, EventStream};
+
+/// Events handled before anything else gets its turn.
+const EVENTS_PER_TURN: usize = 256;
+/// Time between two looks at the tables.
+const TICK: Duration = Duration::from_secs(1);
+/// A look at large tables takes long; at most one part in so many of the time is spent on it.
+const TICK_SHARE: u32 = 20;
+/// Replies that are not taken by then are dropped at the end.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
+
+/// Where inputs come from.
+pub struct Inputs {
+    pub events: EventStream,
+    pub calls: mpsc::Receiver<Call>,
+    pub hangup: Signal,
+    pub terminate: Signal,
+    pub interrupt: Signal,
+    pub permits: Arc<Semaphore>,
+    pub server: Option<JoinHandle<()>>,
+}
+
+/// Why the loop ended.
+enum End {
+    Told(&'static str),
+    Detach(oneshot::Sender<Response>),
+    Failed(Failure),
+}
+
+/// Turns until the end.
+pub async fn run(mut agent: Agent, mut inputs: Inputs) -> Result<(), Failure> {
+    let end = turn(&mut agent, &mut inputs).await;
+    let _ = notify(false, &[NotifyState::Stopping]);
+    if let Some(server) = inputs.server.take() {
+        server.abort();
+    }
+    let on_exit = agent.config.on_exit;
+    let result = match end {
+        End::Detach(respond) => detach(agent, inputs.events, Some(respond), "by operator"),
+        End::Told(why) if on_exit == OnExit::Detach => detach(agent, inputs.events, None, why),
+        End::Told(why) => {
+            agent.handle(Input::Stopped { reason: format!("{why}; bans and programs stay in force") });
+            drop(agent);
+            Ok(())
+        }
+        End::Failed(failure) => {
+            let reason = format!("{failure}; bans and programs stay in force");
+            agent.handle(Input::Stopped { reason });
+            drop(agent);
+            Err(failure)
+        }
+    };
+    drop(inputs.calls);
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    let _ = timeout(LAST_REPLIES, inputs.permits.acquire_many(all)).await;
+    result
+}
+
+async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
+    let mut events = Vec::with_capacity(EVENTS_PER_TURN);
+    let mut next_tick = Instant::now();
+    loop {
+        tokio::select! {
+            result = inputs.events.next(&mut events, EVENTS_PER_TURN) => match result {
+                Ok(()) => agent.events(&mut events),
+                Err(error) => return End::Failed(error.into()),
+            },
+            Some(call) = inputs.calls.recv() => match call.request {
+                Request::Detach => return End::Detach(call.respond),
+                request => drop(call.respond.send(agent.answer(&request))),
+            },
+            () = sleep_until(next_tick) => next_tick = Instant::now() + TICK.max(agent.tick() * TICK_SHARE),
+            Some(()) = inputs.hangup.recv() => agent.reload(),
+            Some(()) = inputs.terminate.recv() => return End::Told("SIGTERM"),
+            Some(()) = inputs.interrupt.recv() => return End::Told("SIGINT"),
+        }
+    }
+}
+
+/// Takes everything off. The programs stay attached as long as anybody holds them, so they are let go first.
+fn detach(
+    agent: Agent,
+    events: EventStream,
+    respond: Option<oneshot::Sender<Response>>,
+    why: &str,
+) -> Result<(), Failure> {
+    let Agent { kernel, mut controller, reporter, config, lock, .. } = agent;
+    drop((kernel, events));
+    let result = kernel::detach(&config.paths.pins).map_err(Failure::from);
+    let reason = match &result {
+        Ok(_) => format!("{why}; nothing is enforced any more"),
+        Err(failure) => format!("{why}, but not completely: {failure}"),
+    };
+    for input in [Input::Detached { reason }, Input::Stopped { reason: why.to_owned() }] {
+        for command in controller.handle(input, crate::clock::now()) {
+            if let sip_fw_core::controller::Command::Report(record) = command {
+                reporter.record(&record);
+            }
+        }
+    }
+    drop(lock);
+    if let Some(respond) = respond {
+        let reply = result.clone().and_then(|detached| {
+            serde_json::to_value(DetachedView { schema: SCHEMA, detached })
+                .map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
+        });
+        drop(respond.send(Response::Reply(reply.into())));
+    }
+    result.map(drop)
+}

@@ -1,0 +1,41 @@
+//! What the agent asks of the host it runs on.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+
+/// The addresses of this host; none when they cannot be told.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = getifaddrs() else { return Vec::new() };
+    let address = |storage: nix::sys::socket::SockaddrStorage| {
+        let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    };
+    interfaces.filter_map(|interface| interface.address.and_then(address)).collect()
+}
+
+/// Kernels before 5.11 count maps against this limit. Later ones do not, so a failure says nothing.
+pub fn lift_memory_lock_limit() {
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+}
+
+/// A random number that is not 0.
+///
+/// # Errors
+///
+/// When the system has no randomness.
+pub fn random_seed() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes).max(1))
+}
+
+/// The user this process acts as.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}

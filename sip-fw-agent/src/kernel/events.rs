@@ -1,0 +1,59 @@
+//! The ring buffer.
+
+use std::path::Path;
+
+use aya::maps::{Map, MapData, RingBuf};
+use sip_fw_common::abi::{Event, map};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::{KernelError, verify};
+
+/// Events from the kernel programs.
+pub struct EventStream {
+    ring: AsyncFd<RingBuf<MapData>>,
+}
+
+impl EventStream {
+    /// Opens the pinned ring buffer. Events of the time without an agent are still in it.
+    pub(super) fn open(path: &Path) -> Result<Self, KernelError> {
+        let what = || format!("cannot open {}", path.display());
+        let data = MapData::from_pin(path).map_err(|error| KernelError::access(what(), &error))?;
+        verify::pinned(path, map::EVENTS, &data, None)?;
+        let map = Map::from_map_data(data).map_err(|error| KernelError::access(what(), &error))?;
+        let ring = RingBuf::try_from(map).map_err(|error| KernelError::access(what(), &error))?;
+        // SAFETY: the ring buffer owns its descriptor, gives the same one every time, and lives as long as the AsyncFd.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .map_err(|error| KernelError::access(what(), &error))?;
+        Ok(Self { ring })
+    }
+
+    /// Waits for events and appends up to `max` of them. Cancel safe.
+    ///
+    /// # Errors
+    /// If waiting fails.
+    pub async fn next(&mut self, into: &mut Vec<Event>, max: usize) -> Result<(), KernelError> {
+        let ready = self.ring.readable_mut().await;
+        let mut ready = ready.map_err(|error| KernelError::access("cannot wait for events", &error))?;
+        let ring = ready.get_inner_mut();
+        for _ in 0..max {
+            let Some(item) = ring.next() else {
+                // The kernel wakes us again only if we had caught up.
+                ready.clear_ready();
+                return Ok(());
+            };
+            into.extend(parse(&item));
+        }
+        ready.retain_ready();
+        Ok(())
+    }
+}
+
+/// The event in a record; None for a record of another length.
+pub(super) fn parse(item: &[u8]) -> Option<Event> {
+    if item.len() < size_of::<Event>() {
+        return None;
+    }
+    // SAFETY: the line above checked the length; Event is plain integers and byte arrays, valid for any bytes.
+    Some(unsafe { item.as_ptr().cast::<Event>().read_unaligned() })
+}

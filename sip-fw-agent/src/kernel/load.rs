@@ -1,0 +1,137 @@
+//! Loading the programs on fresh or reused maps.
+
+use std::path::Path;
+
+use aya::maps::MapData;
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS, map};
+
+use super::error::{chain, verifier_reason};
+use super::{EventStream, KernelError, OBJECT, Tables, log, pins, verify};
+
+/// How many entries each table holds; from `[limits]` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSizes {
+    /// Bans, and ended ones remembered for the ladder.
+    pub bans: u32,
+    /// Prefix bans.
+    pub ban_prefixes: u32,
+    /// Sources with counters.
+    pub sources: u32,
+    /// Sources with proven failures.
+    pub strikes: u32,
+    /// Requests waiting for their answer.
+    pub transactions: u32,
+    /// Nonces handed out.
+    pub nonces: u32,
+}
+
+/// What to load and where.
+pub struct LoadOptions<'a> {
+    /// Directory of the pins, on a bpffs.
+    pub pins: &'a Path,
+    /// Table sizes; a pinned table of another size is refused.
+    pub sizes: TableSizes,
+    /// Messages of the kernel programs: 0 off, 1 error, 2 warn, 3 info, 4 debug, 5 trace.
+    pub log_level: u8,
+}
+
+/// The loaded programs. Dropping it leaves everything that was attached enforced.
+pub struct Kernel {
+    /// The maps.
+    pub tables: Tables,
+    pub(super) ebpf: Ebpf,
+    pub(super) pins: std::path::PathBuf,
+}
+
+impl Kernel {
+    /// Loads the programs on the pinned maps, making those that are missing. Attaches nothing and writes nothing into
+    /// the maps.
+    ///
+    /// # Errors
+    /// A pinned map of another kind, pins of another version, or what the kernel refused.
+    pub fn load(options: &LoadOptions<'_>) -> Result<Self, KernelError> {
+        pins::refuse_other_versions(options.pins)?;
+        pins::create(&pins::root(options.pins).join("maps"))?;
+        for name in map::PINNED {
+            let path = pins::map(options.pins, name);
+            if path.exists() {
+                let data = MapData::from_pin(&path)
+                    .map_err(|error| KernelError::access(format!("cannot open {}", path.display()), &error))?;
+                verify::pinned(&path, name, &data, Some(&options.sizes))?;
+            }
+        }
+        let mut loader = loader(&options.sizes, &options.log_level);
+        for name in map::PINNED {
+            loader.map_pin_path(name, pins::map(options.pins, name));
+        }
+        let ebpf = load(&mut loader)?;
+        // Only now: a map dropped before its program is loaded can be replaced by another with the same number.
+        let tables = Tables::open(options.pins)?;
+        Ok(Self { tables, ebpf, pins: options.pins.to_owned() })
+    }
+
+    /// The event stream.
+    ///
+    /// # Errors
+    /// If the pinned ring buffer cannot be opened, or outside a tokio runtime.
+    pub fn take_events(&mut self) -> Result<EventStream, KernelError> {
+        EventStream::open(&pins::map(&self.pins, map::EVENTS))
+    }
+
+    /// Starts a thread that hands the programs' own messages to the `log` crate's logger, rate limited.
+    ///
+    /// # Errors
+    /// If the thread cannot be started. No messages at this level is no error.
+    pub fn start_kernel_log(&mut self) -> Result<(), KernelError> {
+        log::start(&mut self.ebpf)
+    }
+}
+
+/// A loader with the configured sizes.
+pub(super) fn loader<'a>(sizes: &TableSizes, log_level: &'a u8) -> EbpfLoader<'a> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries(map::BANS, sizes.bans)
+        .map_max_entries(map::BAN_PREFIXES, sizes.ban_prefixes)
+        .map_max_entries(map::SOURCES, sizes.sources)
+        .map_max_entries(map::STRIKES, sizes.strikes)
+        .map_max_entries(map::TRANSACTIONS, sizes.transactions)
+        .map_max_entries(map::NONCES, sizes.nonces)
+        .override_global(aya_log::LEVEL, log_level, false);
+    loader
+}
+
+/// Creates the maps and loads both programs.
+pub(super) fn load(loader: &mut EbpfLoader<'_>) -> Result<Ebpf, KernelError> {
+    if OBJECT.is_empty() {
+        return Err(KernelError::NoObject);
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::access("cannot create the maps", &error))?;
+    let ingress: &mut Xdp = program(&mut ebpf, PROGRAM_INGRESS)?;
+    ingress.load().map_err(|error| refused(PROGRAM_INGRESS, &error))?;
+    let egress: &mut SchedClassifier = program(&mut ebpf, PROGRAM_EGRESS)?;
+    egress.load().map_err(|error| refused(PROGRAM_EGRESS, &error))?;
+    Ok(ebpf)
+}
+
+/// A program of the object by name.
+pub(super) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, KernelError>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+{
+    let missing = || KernelError::Program { program: name, reason: "the object does not contain it".into() };
+    ebpf.program_mut(name)
+        .ok_or_else(missing)?
+        .try_into()
+        .map_err(|error: ProgramError| KernelError::Program { program: name, reason: chain(&error) })
+}
+
+fn refused(program: &'static str, error: &ProgramError) -> KernelError {
+    let reason = match error {
+        ProgramError::LoadError { io_error, verifier_log } => format!("{io_error}: {}", verifier_reason(verifier_log)),
+        other => chain(other),
+    };
+    KernelError::Program { program, reason }
+}

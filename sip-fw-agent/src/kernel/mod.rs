@@ -1,0 +1,27 @@
+//! The only code that knows aya: loading, attaching, pinning, and typed access to the maps.
+//!
+//! Everything that must outlive the agent is pinned below one directory:
+//! `<pins>/v<ABI>/maps/<MAP>` and `<pins>/v<ABI>/links/<interface>/{ingress,egress}-<mode>`.
+
+mod attach;
+mod clock;
+mod dry_run;
+mod error;
+mod events;
+mod load;
+mod log;
+mod pins;
+mod tables;
+mod verify;
+
+pub use attach::Attachment;
+pub use clock::now_ns;
+pub use dry_run::{Action, DryRun, ProgramCost};
+pub use error::KernelError;
+pub use events::EventStream;
+pub use load::{Kernel, LoadOptions, TableSizes};
+pub use pins::detach;
+pub use tables::Tables;
+
+/// The kernel programs, built by the build script and part of this binary.
+pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sip-fw-ebpf.o"));

@@ -1,0 +1,126 @@
+//! Where things are pinned, and taking everything down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aya::programs::{TcAttachType, tc};
+use sip_fw_common::abi::{PROGRAM_EGRESS, VERSION};
+
+use super::{Attachment, KernelError};
+
+/// The directory of this ABI.
+pub(super) fn root(pins: &Path) -> PathBuf {
+    pins.join(format!("v{VERSION}"))
+}
+
+/// The pin of a map.
+pub(super) fn map(pins: &Path, name: &str) -> PathBuf {
+    root(pins).join("maps").join(name)
+}
+
+/// The directory of an interface's links. bpffs refuses dots in names, interfaces never have colons.
+pub(super) fn links(pins: &Path, interface: &str) -> PathBuf {
+    root(pins).join("links").join(interface.replace('.', ":"))
+}
+
+pub(super) const INGRESS_MODES: [&str; 2] = ["native", "generic"];
+pub(super) const EGRESS_MODES: [&str; 2] = ["tcx", "clsact"];
+
+/// The mode in the name of an existing pin `<side>-<mode>` of an interface.
+pub(super) fn existing_mode(folder: &Path, side: &str, modes: [&'static str; 2]) -> Option<&'static str> {
+    modes.into_iter().find(|mode| folder.join(format!("{side}-{mode}")).exists())
+}
+
+/// Every attachment that is pinned.
+pub(super) fn attachments(pins: &Path) -> Result<Vec<Attachment>, KernelError> {
+    let folder = root(pins).join("links");
+    let mut found = Vec::new();
+    for (name, path) in entries(&folder)? {
+        found.push(Attachment {
+            interface: name.replace(':', "."),
+            ingress: existing_mode(&path, "ingress", INGRESS_MODES).unwrap_or("none"),
+            egress: existing_mode(&path, "egress", EGRESS_MODES).unwrap_or("none"),
+        });
+    }
+    Ok(found)
+}
+
+/// Refuses pins of another ABI.
+pub(super) fn refuse_other_versions(pins: &Path) -> Result<(), KernelError> {
+    let own = format!("v{VERSION}");
+    match entries(pins)?.into_iter().find(|(name, _)| name.starts_with('v') && *name != own) {
+        Some((_, path)) => Err(KernelError::OtherVersion { path, expected: own }),
+        None => Ok(()),
+    }
+}
+
+/// Makes a directory on bpffs, mounting it first where nobody has.
+pub(super) fn create(folder: &Path) -> Result<(), KernelError> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let hint = if folder.starts_with("/sys/fs/bpf") {
+            "; is bpffs mounted? `mount -t bpf bpf /sys/fs/bpf`"
+        } else {
+            "; pins must be on a bpffs"
+        };
+        KernelError::Access { what: format!("cannot make {}", folder.display()), reason: format!("{error}{hint}") }
+    })
+}
+
+/// Detaches and unpins everything below `pins`, of every version, agent or no agent. One line for each thing removed.
+///
+/// # Errors
+/// The first thing that could not be removed; everything else is removed all the same.
+pub fn detach(pins: &Path) -> Result<Vec<String>, KernelError> {
+    let mut removed = Vec::new();
+    let mut first_error = None;
+    for (version, folder) in entries(pins)?.into_iter().filter(|(name, _)| name.starts_with('v')) {
+        for (interface, links) in entries(&folder.join("links"))? {
+            let interface = interface.replace(':', ".");
+            if links.join("egress-clsact").exists() {
+                // Gone interfaces took their filter with them.
+                let _ = tc::qdisc_detach_program(&interface, TcAttachType::Egress, PROGRAM_EGRESS);
+            }
+            for (link, path) in entries(&links)? {
+                remove(&path, || format!("detached {link} from {interface} ({version})"), &mut removed, &mut first_error);
+            }
+            let _ = fs::remove_dir(&links);
+        }
+        for (map, path) in entries(&folder.join("maps"))? {
+            remove(&path, || format!("removed map {map} ({version})"), &mut removed, &mut first_error);
+        }
+        for part in ["links", "maps", ""] {
+            let _ = fs::remove_dir(folder.join(part));
+        }
+    }
+    let _ = fs::remove_dir(pins);
+    first_error.map_or(Ok(removed), Err)
+}
+
+fn remove(
+    path: &Path,
+    line: impl FnOnce() -> String,
+    removed: &mut Vec<String>,
+    first_error: &mut Option<KernelError>,
+) {
+    match fs::remove_file(path) {
+        Ok(()) => removed.push(line()),
+        Err(error) => {
+            first_error.get_or_insert(KernelError::access(format!("cannot remove {}", path.display()), &error));
+        }
+    }
+}
+
+/// Names and paths in a directory, sorted; none if it does not exist.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, KernelError> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(KernelError::access(format!("cannot list {}", folder.display()), &error)),
+    };
+    let mut found: Vec<_> = listing
+        .filter_map(Result::ok)
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect();
+    found.sort();
+    Ok(found)
+}

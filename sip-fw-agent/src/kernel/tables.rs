@@ -1,0 +1,259 @@
+//! Typed access to the maps.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
+use ipnet::IpNet;
+use sip_fw_common::abi::{
+    Ban, Counter, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes, map, port_slot,
+};
+use sip_fw_common::reason::Reason;
+
+use super::{Attachment, KernelError, pins, verify};
+
+/// The maps, typed. The kernel is the truth of what is enforced: nothing is cached here.
+pub struct Tables {
+    settings: Array<MapData, Settings>,
+    ports: Array<MapData, Service>,
+    bans: HashMap<MapData, Source, Ban>,
+    ban_prefixes: LpmTrie<MapData, PrefixKey, Ban>,
+    sources: HashMap<MapData, Source, SourceState>,
+    strikes: HashMap<MapData, Source, Strikes>,
+    counters: PerCpuArray<MapData, Counter>,
+    pins: Option<PathBuf>,
+}
+
+impl Tables {
+    /// Opens the pinned maps, each compared with this build's layout.
+    ///
+    /// # Errors
+    /// [`KernelError::NotAttached`] if nothing is pinned; otherwise what does not fit.
+    pub fn open(pins: &Path) -> Result<Self, KernelError> {
+        let folder = pins::root(pins);
+        if !folder.join("maps").exists() {
+            pins::refuse_other_versions(pins)?;
+            return Err(KernelError::NotAttached(folder));
+        }
+        let mut tables = Self::from_maps(|name| {
+            let path = pins::map(pins, name);
+            let opened = |error: MapError| KernelError::access(format!("cannot open {}", path.display()), &error);
+            let data = MapData::from_pin(&path).map_err(opened)?;
+            verify::pinned(&path, name, &data, None)?;
+            Map::from_map_data(data).map_err(opened)
+        })?;
+        tables.pins = Some(pins.to_owned());
+        Ok(tables)
+    }
+
+    /// Typed tables from maps by name.
+    pub(super) fn from_maps(mut take: impl FnMut(&'static str) -> Result<Map, KernelError>) -> Result<Self, KernelError> {
+        fn typed<T: TryFrom<Map, Error = MapError>>(name: &str, map: Map) -> Result<T, KernelError> {
+            map.try_into().map_err(|error| KernelError::access(format!("map {name}"), &error))
+        }
+        Ok(Self {
+            settings: typed(map::SETTINGS, take(map::SETTINGS)?)?,
+            ports: typed(map::PORTS, take(map::PORTS)?)?,
+            bans: typed(map::BANS, take(map::BANS)?)?,
+            ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,
+            sources: typed(map::SOURCES, take(map::SOURCES)?)?,
+            strikes: typed(map::STRIKES, take(map::STRIKES)?)?,
+            counters: typed(map::COUNTERS, take(map::COUNTERS)?)?,
+            pins: None,
+        })
+    }
+
+    /// The settings in force; all zero before any were written.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn settings(&self) -> Result<Settings, KernelError> {
+        self.settings.get(&0, 0).map_err(failed("cannot read the settings"))
+    }
+
+    /// Puts settings in force, at once for the next packet.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn write_settings(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        self.settings.set(0, settings, 0).map_err(failed("cannot write the settings"))
+    }
+
+    /// Replaces the whole port table by these: is it TCP, the port, its service.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn write_ports(&mut self, ports: &[(bool, u16, Service)]) -> Result<(), KernelError> {
+        let mut wanted = vec![Service::default(); PORT_TABLE_LEN as usize];
+        for (tcp, port, service) in ports {
+            wanted[port_slot(*tcp, *port) as usize] = *service;
+        }
+        for (slot, service) in (0..).zip(wanted) {
+            let now = self.ports.get(&slot, 0).map_err(failed("cannot read the port table"))?;
+            if now != service {
+                self.ports.set(slot, service, 0).map_err(failed("cannot write the port table"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every ban, in force or remembered.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn bans(&self) -> Result<Vec<(Source, Ban)>, KernelError> {
+        snapshot(self.bans.iter(), "cannot list the bans")
+    }
+
+    /// The ban of a source, in force or remembered.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn ban(&self, source: Source) -> Result<Option<Ban>, KernelError> {
+        found(self.bans.get(&source, 0), "cannot read a ban")
+    }
+
+    /// Writes a ban; the packet and byte counters of an earlier one live on.
+    ///
+    /// # Errors
+    /// If the table is full or the kernel refuses.
+    pub fn put_ban(&mut self, source: Source, ban: &Ban) -> Result<(), KernelError> {
+        let mut ban = *ban;
+        if let Some(earlier) = self.ban(source)? {
+            ban.packets = earlier.packets;
+            ban.bytes = earlier.bytes;
+        }
+        self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
+    }
+
+    /// Forgets a ban and its step of the ladder. One that is not there is fine.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn remove_ban(&mut self, source: Source) -> Result<(), KernelError> {
+        found(self.bans.remove(&source), "cannot remove a ban").map(drop)
+    }
+
+    /// Every prefix ban.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn prefix_bans(&self) -> Result<Vec<(IpNet, Ban)>, KernelError> {
+        let all = snapshot(self.ban_prefixes.iter(), "cannot list the prefix bans")?;
+        Ok(all.into_iter().filter_map(|(key, ban)| Some((network(&key)?, ban))).collect())
+    }
+
+    /// Writes a prefix ban.
+    ///
+    /// # Errors
+    /// If the table is full or the kernel refuses.
+    pub fn put_prefix_ban(&mut self, prefix: IpNet, ban: &Ban) -> Result<(), KernelError> {
+        self.ban_prefixes.insert(&key(prefix), ban, 0).map_err(failed("cannot write a prefix ban"))
+    }
+
+    /// Removes a prefix ban; false if there was none.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn remove_prefix_ban(&mut self, prefix: IpNet) -> Result<bool, KernelError> {
+        found(self.ban_prefixes.remove(&key(prefix)), "cannot remove a prefix ban").map(|done| done.is_some())
+    }
+
+    /// The counters of every source.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn sources(&self) -> Result<Vec<(Source, SourceState)>, KernelError> {
+        snapshot(self.sources.iter(), "cannot list the sources")
+    }
+
+    /// The counters of a source.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn source(&self, source: Source) -> Result<Option<SourceState>, KernelError> {
+        found(self.sources.get(&source, 0), "cannot read a source")
+    }
+
+    /// The recent proven failures of a source.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn strikes(&self, source: Source) -> Result<Option<Strikes>, KernelError> {
+        found(self.strikes.get(&source, 0), "cannot read strikes")
+    }
+
+    /// Forgets the proven failures of a source.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn clear_strikes(&mut self, source: Source) -> Result<(), KernelError> {
+        found(self.strikes.remove(&source), "cannot clear strikes").map(drop)
+    }
+
+    /// Packets and bytes, by reason number and CPU.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn counters(&self) -> Result<Vec<Vec<Counter>>, KernelError> {
+        (0..Reason::SLOTS)
+            .map(|reason| {
+                let values = self.counters.get(&reason, 0).map_err(failed("cannot read the counters"))?;
+                Ok(values.iter().copied().collect())
+            })
+            .collect()
+    }
+
+    /// What is attached, from the pins.
+    ///
+    /// # Errors
+    /// If the pins cannot be listed.
+    pub fn attachments(&self) -> Result<Vec<Attachment>, KernelError> {
+        self.pins.as_deref().map_or_else(|| Ok(Vec::new()), pins::attachments)
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(MapError) -> KernelError {
+    move |error| KernelError::access(what, &error)
+}
+
+/// None instead of "no such key".
+pub(super) fn found<T>(result: Result<T, MapError>, what: &'static str) -> Result<Option<T>, KernelError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(KernelError::access(what, &error)),
+    }
+}
+
+/// A listing of a map that others write meanwhile: entries that vanish are left out.
+fn snapshot<K, V>(
+    entries: impl Iterator<Item = Result<(K, V), MapError>>,
+    what: &'static str,
+) -> Result<Vec<(K, V)>, KernelError> {
+    let mut all = Vec::new();
+    for entry in entries {
+        if let Some(entry) = found(entry, what)? {
+            all.push(entry);
+        }
+    }
+    Ok(all)
+}
+
+fn key(prefix: IpNet) -> Key<PrefixKey> {
+    match prefix {
+        IpNet::V4(v4) => Key::new(96 + u32::from(v4.prefix_len()), v4.network().to_ipv6_mapped().octets()),
+        IpNet::V6(v6) => Key::new(u32::from(v6.prefix_len()), v6.network().octets()),
+    }
+}
+
+fn network(key: &Key<PrefixKey>) -> Option<IpNet> {
+    let address = Ipv6Addr::from(key.data());
+    let len = u8::try_from(key.prefix_len()).ok()?;
+    match address.to_ipv4_mapped() {
+        Some(v4) if len >= 96 => IpNet::new(IpAddr::V4(v4), len - 96).ok(),
+        _ => IpNet::new(IpAddr::V6(address), len).ok(),
+    }
+}

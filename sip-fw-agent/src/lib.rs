@@ -1,0 +1,18 @@
+//! The sip-fw agent: it loads the kernel programs, tells them the rules, keeps an eye on them, and tells people.
+//!
+//! * [`cli`]: one file per verb.
+//! * [`config`]: from TOML to values that cannot be wrong.
+//! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
+//! * [`daemon`]: the agent's loop.
+//! * [`kernel`]: the only code that knows aya.
+//! * [`report`]: the only code that prints records.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod exit_code;
+pub mod host;
+pub mod kernel;
+pub mod report;

@@ -1,0 +1,77 @@
+//! Tells people: records to the journal or to stderr, tables to terminals.
+
+mod journal;
+pub mod table;
+
+use std::io::Write;
+
+use sip_fw_core::record::{EventName, Record};
+
+/// Form of the log on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One line of text per record.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where records go.
+#[derive(Clone, Copy, Debug)]
+pub enum Reporter {
+    /// The journal, with a field for each key.
+    Journal,
+    /// Standard error.
+    Stderr(LogFormat),
+}
+
+impl Reporter {
+    /// The journal if stderr leads there and no format was asked for.
+    #[must_use]
+    pub fn new(format: Option<LogFormat>) -> Self {
+        match format {
+            None if libsystemd::logging::connected_to_journal() => Self::Journal,
+            None => Self::Stderr(LogFormat::Text),
+            Some(format) => Self::Stderr(format),
+        }
+    }
+
+    /// Tells one record. A log that cannot be written must not stop the agent.
+    pub fn record(self, record: &Record) {
+        match self {
+            Self::Journal => {
+                if journal::send(record).is_err() {
+                    stderr_line(&record.to_string());
+                }
+            }
+            Self::Stderr(LogFormat::Text) => stderr_line(&record.to_string()),
+            Self::Stderr(LogFormat::Json) => {
+                if let Ok(line) = serde_json::to_string(record) {
+                    stderr_line(&line);
+                }
+            }
+        }
+    }
+}
+
+/// How urgent a record is, on syslog's scale.
+#[must_use]
+const fn priority(event: EventName) -> libsystemd::logging::Priority {
+    use libsystemd::logging::Priority;
+    match event {
+        EventName::Degraded => Priority::Warning,
+        EventName::Ban | EventName::Unban | EventName::Detached => Priority::Notice,
+        EventName::AuthFailure
+        | EventName::AuthSuccess
+        | EventName::Expire
+        | EventName::RulesApplied
+        | EventName::Attached
+        | EventName::AgentStarted
+        | EventName::AgentStopped => Priority::Info,
+    }
+}
+
+/// Writes a line to stderr; nobody can be told if that fails.
+pub fn stderr_line(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,50 @@
+//! The layout of everything that crosses between kernel and user space.
+//!
+//! Rules: `repr(C)`, fixed-width integers, explicit padding, no `bool`, `Option` or data-carrying enum.
+//! Sizes are asserted beside each type. A change of any of them is a new [`VERSION`].
+
+mod event;
+mod names;
+#[cfg(feature = "user")]
+mod pod;
+mod source;
+mod values;
+
+pub use event::{Event, EventKind, Evidence, Method};
+pub use names::{PORT_TABLE_LEN, PROGRAM_EGRESS, PROGRAM_INGRESS, map, port_slot};
+pub use source::Source;
+pub use values::{
+    Ban, BanOrigin, Counter, Nonce, PrefixKey, Service, ServiceKind, Settings, SourceState, Strike, Strikes, Text,
+    Transaction, TransactionKey, UNTIL_LIFTED_NS,
+};
+
+/// Version of this layout; part of the pin path, so that programs of two versions never share a map.
+pub const VERSION: u32 = 1;
+
+/// An enum with stable numbers and names that travels as its number.
+macro_rules! number_enum {
+    ($(#[$meta:meta])* pub enum $name:ident: $repr:ty { $($(#[$vmeta:meta])* $variant:ident = $number:literal => $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[repr($repr)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant = $number,)+ }
+
+        impl $name {
+            /// Every value, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The value with this number, if there is one.
+            #[must_use]
+            pub const fn from_number(number: $repr) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The name used in the CLI, in events and in metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+pub(crate) use number_enum;

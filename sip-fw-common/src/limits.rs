@@ -1,0 +1,48 @@
+//! Every bound of the kernel side, with its unit and the reason for its size.
+
+/// Bytes of a SIP message that are read, from its first byte. A UDP payload on a 1,500-byte link has
+/// at most 1,472; the rest is room for larger links. A power of two: offsets are masked with it.
+pub const HEAD_BYTES: usize = 2048;
+
+/// Zero bytes kept behind the head, so that a look-ahead of three words never leaves the buffer.
+pub const HEAD_SLACK_BYTES: usize = 32;
+
+/// Steps the scanner takes per chunk: more cost load time, fewer cost a call of about 10 ns each.
+pub const SCAN_CHUNK_STEPS: u32 = 16;
+
+/// Chunks of one head. A step consumes a word of eight bytes or a whole shorter line, and a header line has at least
+/// three bytes: 1,500 bytes never need more.
+pub const SCAN_CHUNKS_MAX: u32 = 40;
+
+/// Credentials (or challenges) of one message that are remembered. Phones send one or two.
+pub const CREDENTIALS_MAX: usize = 4;
+
+/// Bytes of a user name or a User-Agent that are kept for people to read; longer ones are cut.
+pub const TEXT_BYTES: usize = 40;
+
+/// Words of a nonce, a branch or a digest that are hashed; longer ones differ by their length at least.
+pub const HASH_WORDS_MAX: usize = 16;
+
+/// Steps of the ban ladder.
+pub const LADDER_STEPS_MAX: usize = 8;
+
+/// The largest configurable threshold, and the strikes remembered per source. A power of two.
+pub const STRIKES_MAX: usize = 32;
+
+/// 802.1Q and 802.1ad tags in front of the IP header that are skipped.
+pub const VLAN_TAGS_MAX: usize = 2;
+
+/// IPv6 extension headers that are skipped before the packet is passed as malformed.
+pub const IPV6_EXTENSIONS_MAX: usize = 6;
+
+/// Services that the configuration may name; the port table stores their number in a byte.
+pub const SERVICES_MAX: usize = 64;
+
+/// Bytes of the event ring buffer: over 8,000 events.
+pub const EVENT_RING_BYTES: u32 = 1 << 20;
+
+const _: () = {
+    assert!(HEAD_BYTES.is_power_of_two());
+    assert!(STRIKES_MAX.is_power_of_two());
+    assert!((SCAN_CHUNKS_MAX * SCAN_CHUNK_STEPS) as usize >= 1500 / 3 + 100);
+};

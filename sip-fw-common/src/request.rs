@@ -1,0 +1,28 @@
+//! From the scan of a request to what is remembered of it until its answer.
+
+use crate::abi::Transaction;
+use crate::hash;
+use crate::head::Head;
+use crate::limits::CREDENTIALS_MAX;
+use crate::sip::Scan;
+
+/// Fills in what the head says. Method, transport, port and service are left as they are.
+#[inline(always)]
+pub fn describe(head: &Head, found: &Scan, seed: u64, transaction: &mut Transaction) {
+    let mut digest = 0;
+    let mut slot = 0;
+    while slot < CREDENTIALS_MAX {
+        let nonce = hash::span(head, seed, found.nonce(slot));
+        transaction.nonces[slot] = nonce;
+        digest = hash::mix(digest, nonce);
+        digest = hash::mix(digest, hash::span(head, seed, found.digest(slot)));
+        slot += 1;
+    }
+    transaction.digest = if found.credentials == 0 { 0 } else { digest | 1 };
+    transaction.user_hash = hash::span(head, seed, found.user());
+    transaction.asked = 1;
+    transaction.answered = 0;
+    transaction.credentials = if found.credentials > 255 { 255 } else { found.credentials as u8 };
+    hash::text(head, found.user(), &mut transaction.user);
+    hash::text(head, found.user_agent(), &mut transaction.user_agent);
+}

@@ -1,0 +1,604 @@
+//! The scanner: one pass over a head, a word at a time, that notes where the parts are which the judgement needs.
+//!
+//! It reads the top Via's branch, CSeq's method, User-Agent, and every Digest credential or challenge: header names in
+//! any case and compact form, blanks before the colon, folded lines, quoted strings with escapes, parameters in any
+//! order. What it cannot read it leaves absent; it never fails.
+//!
+//! A [`Cursor`] carries the scan from chunk to chunk, because the kernel runs one chunk per `bpf_loop` call: a single loop
+//! over a whole head has more pending branches than the verifier keeps (8,192). Within a chunk the verifier walks every
+//! path once per step unless two paths meet in the same state; all state that lives across steps is therefore made
+//! unknown to it by adding a zero that it cannot prove to be one ([`crate::abi::Settings::zero`]).
+
+use super::start_line::method;
+use super::words::{find, first, is_space, lower, starts_with};
+use crate::abi::Method;
+use crate::head::{Head, Span};
+use crate::limits::{CREDENTIALS_MAX, HEAD_BYTES, SCAN_CHUNK_STEPS, SCAN_CHUNKS_MAX};
+
+/// What a scan found.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scan {
+    spans: [Span; FIELDS],
+    /// Digest credentials (in a request) or challenges (in a response).
+    pub credentials: u16,
+    /// Nonces in them; more than [`CREDENTIALS_MAX`] are counted, but only the latest are kept.
+    nonces: u16,
+    /// Responses in them.
+    digests: u16,
+    /// CSeq's method, a [`Method`].
+    cseq_method: u8,
+    /// Bits of [`Scan::VIA`], [`Scan::COMPLETE`], [`Scan::CSEQ`].
+    flags: u8,
+}
+
+const FIELDS: usize = 16;
+const BRANCH: u64 = 0;
+const USER_AGENT: u64 = 1;
+const USER: u64 = 2;
+const STALE: u64 = 3;
+const NONCE: u64 = 8;
+const DIGEST: u64 = 12;
+const _: () = assert!(NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize && DIGEST as usize + CREDENTIALS_MAX <= FIELDS);
+
+impl Scan {
+    const VIA: u8 = 1;
+    const COMPLETE: u8 = 2;
+    const CSEQ: u8 = 4;
+
+    /// Nothing found.
+    pub const NOTHING: Self = Self {
+        spans: [Span { at: 0, len: 0 }; FIELDS],
+        credentials: 0,
+        nonces: 0,
+        digests: 0,
+        cseq_method: 0,
+        flags: 0,
+    };
+
+    /// The branch of the top Via; empty if it has none.
+    #[inline(always)]
+    #[must_use]
+    pub fn branch(&self) -> Span {
+        self.spans[BRANCH as usize]
+    }
+
+    /// The User-Agent's value.
+    #[inline(always)]
+    #[must_use]
+    pub fn user_agent(&self) -> Span {
+        self.spans[USER_AGENT as usize]
+    }
+
+    /// The user name of the credentials.
+    #[inline(always)]
+    #[must_use]
+    pub fn user(&self) -> Span {
+        self.spans[USER as usize]
+    }
+
+    /// The nonce of the credentials or challenge in this slot, below [`CREDENTIALS_MAX`].
+    #[inline(always)]
+    #[must_use]
+    pub fn nonce(&self, slot: usize) -> Span {
+        self.spans[NONCE as usize + slot % CREDENTIALS_MAX]
+    }
+
+    /// The response of the credentials in this slot, below [`CREDENTIALS_MAX`].
+    #[inline(always)]
+    #[must_use]
+    pub fn digest(&self, slot: usize) -> Span {
+        self.spans[DIGEST as usize + slot % CREDENTIALS_MAX]
+    }
+
+    /// Whether a Via was found at all; a message without one is not SIP.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_via(&self) -> bool {
+        self.flags & Self::VIA != 0
+    }
+
+    /// Whether the empty line that ends the head was reached.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.flags & Self::COMPLETE != 0
+    }
+
+    /// The method in CSeq; None without CSeq.
+    #[inline(always)]
+    #[must_use]
+    pub fn cseq_method(&self) -> Option<Method> {
+        if self.flags & Self::CSEQ != 0 { Method::from_number(self.cseq_method) } else { None }
+    }
+
+    /// Whether the challenge says `stale=true` (RFC 7616 §3.3).
+    #[inline(always)]
+    #[must_use]
+    pub fn is_stale(&self, head: &Head) -> bool {
+        let stale = self.spans[STALE as usize];
+        stale.len == 4 && starts_with(lower(head.word(u64::from(stale.at))), b"true")
+    }
+
+    #[inline(always)]
+    fn note(&mut self, field: u64, begin: u64, end: u64) {
+        let slot = CREDENTIALS_MAX as u64 - 1;
+        let field = match field & !slot {
+            NONCE => {
+                self.nonces = self.nonces.wrapping_add(1);
+                NONCE + (u64::from(self.nonces.wrapping_sub(1)) & slot)
+            }
+            DIGEST => {
+                self.digests = self.digests.wrapping_add(1);
+                DIGEST + (u64::from(self.digests.wrapping_sub(1)) & slot)
+            }
+            _ => field,
+        };
+        let span = Span { at: begin as u16, len: end.wrapping_sub(begin) as u16 };
+        self.spans[(field & (FIELDS as u64 - 1)) as usize] = span;
+    }
+}
+
+/// Looking for the end of a line.
+const LINE: u64 = 0;
+/// In a value that runs to the end of its line.
+const TEXT: u64 = 1;
+/// In a quoted string that is wanted.
+const QUOTED: u64 = 2;
+/// In any other quoted string.
+const SKIPPED: u64 = 3;
+/// In a parameter that is not wanted, or in what stands before the first.
+const PARAMETER: u64 = 4;
+/// In an unquoted value that is wanted.
+const TOKEN: u64 = 5;
+/// Behind a header name, before its colon; the state that follows stands in `begin`.
+const COLON: u64 = 6;
+/// Before the authentication scheme.
+const SCHEME: u64 = 7;
+/// Before the name of a parameter.
+const NAME: u64 = 8;
+/// Behind the name of a wanted parameter.
+const EQUALS: u64 = 9;
+/// Before CSeq's method.
+const CSEQ: u64 = 10;
+/// Before a value that runs to the end of its line.
+const BEFORE_TEXT: u64 = 11;
+/// Added to the state inside Via, whose values are separated by commas and whose parameters by semicolons.
+const IN_VIA: u64 = 16;
+const STATES: u64 = 31;
+
+/// Where a scan stands between two chunks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    at: u64,
+    state: u64,
+    begin: u64,
+    field: u64,
+    len: u64,
+    zero: u64,
+}
+
+impl Cursor {
+    /// At the first line of a head of `len` bytes, which begins at `start`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(start: u64, len: u64, zero: u64) -> Self {
+        Self { at: start, state: LINE, begin: 0, field: 0, len, zero }
+    }
+}
+
+/// Scans a whole head, a request's or (`RESPONSE`) a response's.
+pub fn scan<const RESPONSE: bool>(head: &Head, mut cursor: Cursor, found: &mut Scan) {
+    *found = Scan::NOTHING;
+    for _ in 0..SCAN_CHUNKS_MAX {
+        if !scan_chunk::<RESPONSE>(head, &mut cursor, found) {
+            return;
+        }
+    }
+}
+
+/// Scans a chunk; true if there is more to scan. `found` must be [`Scan::NOTHING`] before the first.
+#[inline(always)]
+pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found: &mut Scan) -> bool {
+    let Cursor { mut at, mut state, mut begin, mut field, len, zero } = *cursor;
+    let mut steps = 0;
+    while steps < SCAN_CHUNK_STEPS {
+        steps += 1;
+        at = at.wrapping_add(zero) & (HEAD_BYTES as u64 - 1);
+        state = state.wrapping_add(zero) & STATES;
+        begin = begin.wrapping_add(zero);
+        field = field.wrapping_add(zero);
+        if at >= len {
+            return false;
+        }
+        let via = state & IN_VIA;
+        let place = state & !IN_VIA;
+        let mut word = head.word(at);
+
+        if place >= COLON {
+            let byte = word as u8;
+            if byte == b' ' || byte == b'\t' || byte == b'\r' {
+                at += 1;
+                continue;
+            }
+            if byte != b'\n' {
+                match place {
+                    COLON => {
+                        state = LINE;
+                        if byte == b':' {
+                            state = begin;
+                            begin = at + 1;
+                        }
+                        at += 1;
+                        continue;
+                    }
+                    CSEQ => {
+                        if byte.is_ascii_digit() {
+                            at += 1;
+                        } else {
+                            found.cseq_method = method(head, at) as u8;
+                            found.flags |= Scan::CSEQ;
+                            state = LINE;
+                        }
+                        continue;
+                    }
+                    BEFORE_TEXT => {
+                        begin = at;
+                        state = TEXT;
+                        continue;
+                    }
+                    SCHEME => {
+                        state = LINE;
+                        if starts_with(lower(word), b"digest") && is_space(head.byte(at + 6)) {
+                            found.credentials = found.credentials.wrapping_add(1);
+                            state = NAME;
+                            at += 6;
+                        }
+                        continue;
+                    }
+                    EQUALS => {
+                        if byte == b'=' {
+                            at += 1;
+                        } else if byte == b'"' {
+                            at += 1;
+                            begin = at;
+                            state = QUOTED | via;
+                        } else {
+                            begin = at;
+                            state = TOKEN | via;
+                        }
+                        continue;
+                    }
+                    _ => {
+                        if byte == b',' || byte == b';' {
+                            at += 1;
+                            continue;
+                        }
+                        let (name, name_len) = parameter::<RESPONSE>(lower(word), via != 0);
+                        let next = head.byte(at + name_len);
+                        if name_len != 0 && (next == b'=' || is_space(next)) {
+                            field = name;
+                            at += name_len;
+                            state = EQUALS | via;
+                            if next == b'=' && head.byte(at + 1) == b'"' {
+                                at += 2;
+                                begin = at;
+                                state = QUOTED | via;
+                            }
+                            continue;
+                        }
+                        state = PARAMETER | via;
+                    }
+                }
+            }
+        }
+
+        let place = state & !IN_VIA;
+        let mut marks = find(word, b'\n');
+        if place >= QUOTED {
+            if place <= SKIPPED {
+                marks |= find(word, b'"') | find(word, b'\\');
+            } else if place == PARAMETER {
+                marks |= find(word, b'"') | find(word, b',') | find(word, b';');
+            } else if place == TOKEN {
+                let blanks = find(word, b' ') | find(word, b'\t') | find(word, b'\r');
+                marks |= blanks | find(word, b',') | find(word, b';');
+            }
+        }
+        if marks == 0 {
+            at += 8;
+            continue;
+        }
+        at += first(marks);
+        if at >= len {
+            return false;
+        }
+        let byte = head.byte(at);
+
+        if byte != b'\n' {
+            if place == TOKEN {
+                found.note(field, begin, at);
+                state = PARAMETER | via;
+            } else if byte == b'\\' {
+                at += 2;
+            } else if byte == b'"' {
+                if place == QUOTED {
+                    found.note(field, begin, at);
+                }
+                state = via | if place == PARAMETER { SKIPPED } else { PARAMETER };
+                at += 1;
+            } else {
+                state = if via != 0 && byte == b',' { LINE } else { NAME | via };
+                at += 1;
+            }
+            continue;
+        }
+
+        at += 1;
+        if place == TOKEN {
+            found.note(field, begin, at - 1);
+            state = PARAMETER | via;
+        }
+        if at >= len {
+            return false;
+        }
+        word = head.word(at);
+        let byte = word as u8;
+        if byte == b' ' || byte == b'\t' {
+            continue;
+        }
+        if place == TEXT {
+            let carriage_return = u64::from(head.byte(at.wrapping_sub(2)) == b'\r');
+            found.note(field, begin, at - 1 - carriage_return);
+        }
+        if byte == b'\n' || word & 0xffff == u64::from(u16::from_le_bytes(*b"\r\n")) {
+            found.flags |= Scan::COMPLETE;
+            return false;
+        }
+        state = LINE;
+        let (name_len, next, wanted) = header::<RESPONSE>(head, at, word, found.flags & Scan::VIA != 0);
+        if name_len != 0 {
+            at += name_len;
+            state = COLON;
+            begin = next;
+            field = wanted;
+            if next & IN_VIA != 0 {
+                found.flags |= Scan::VIA;
+            }
+            if head.byte(at) == b':' {
+                at += 1;
+                state = next;
+                begin = at;
+            }
+        }
+    }
+    *cursor = Cursor { at, state, begin, field, len, zero };
+    true
+}
+
+/// The header whose name begins with `word`: length of its name (0: not wanted), the state behind its colon, and the
+/// field its value belongs to.
+#[inline(always)]
+fn header<const RESPONSE: bool>(head: &Head, at: u64, word: u64, seen_via: bool) -> (u64, u64, u64) {
+    let name = lower(word);
+    let ends = |at: u64| {
+        let byte = head.byte(at);
+        byte == b':' || byte == b' ' || byte == b'\t'
+    };
+    let (len, next, field) = if !seen_via && starts_with(name, b"via") {
+        (3, PARAMETER | IN_VIA, BRANCH)
+    } else if !seen_via && starts_with(name, b"v") && ends(at + 1) {
+        (1, PARAMETER | IN_VIA, BRANCH)
+    } else if RESPONSE && starts_with(name, b"cseq") {
+        (4, CSEQ, 0)
+    } else if RESPONSE && starts_with(name, b"www-auth") && starts_with(lower(head.word(at + 8)), b"enticate") {
+        (16, SCHEME, 0)
+    } else if starts_with(name, b"proxy-au") {
+        let second = lower(head.word(at + 8));
+        let third = lower(head.word(at + 16));
+        if RESPONSE && starts_with(second, b"thentica") && starts_with(third, b"te") {
+            (18, SCHEME, 0)
+        } else if !RESPONSE && starts_with(second, b"thorizat") && starts_with(third, b"ion") {
+            (19, SCHEME, 0)
+        } else {
+            (0, 0, 0)
+        }
+    } else if !RESPONSE && starts_with(name, b"authoriz") && starts_with(lower(head.word(at + 8)), b"ation") {
+        (13, SCHEME, 0)
+    } else if !RESPONSE && starts_with(name, b"user-age") && starts_with(lower(head.word(at + 8)), b"nt") {
+        (10, BEFORE_TEXT, USER_AGENT)
+    } else {
+        (0, 0, 0)
+    };
+    if len != 0 && ends(at + len) { (len, next, field) } else { (0, 0, 0) }
+}
+
+/// The wanted parameter whose name `name` begins with: its field and the length of its name (0: not wanted).
+#[inline(always)]
+fn parameter<const RESPONSE: bool>(name: u64, via: bool) -> (u64, u64) {
+    if via {
+        return if starts_with(name, b"branch") { (BRANCH, 6) } else { (0, 0) };
+    }
+    if starts_with(name, b"nonce") {
+        (NONCE, 5)
+    } else if RESPONSE && starts_with(name, b"stale") {
+        (STALE, 5)
+    } else if !RESPONSE && starts_with(name, b"username") {
+        (USER, 8)
+    } else if !RESPONSE && starts_with(name, b"response") {
+        (DIGEST, 8)
+    } else {
+        (0, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{StartLine, message_start, start_line};
+    use super::*;
+
+    struct Read {
+        head: Head,
+        scan: Scan,
+    }
+
+    fn read(bytes: &[u8]) -> Read {
+        let mut head = Head::EMPTY;
+        let len = u64::from(head.fill(bytes));
+        let start = message_start(&head, len, 0);
+        let mut scan = Scan::NOTHING;
+        match start_line(&head, start) {
+            StartLine::Response(_) => super::scan::<true>(&head, Cursor::new(start, len, 0), &mut scan),
+            _ => super::scan::<false>(&head, Cursor::new(start, len, 0), &mut scan),
+        }
+        Read { head, scan }
+    }
+
+    impl Read {
+        fn text(&self, span: Span) -> &str {
+            std::str::from_utf8(self.head.bytes(span)).unwrap()
+        }
+        fn branch(&self) -> &str {
+            self.text(self.scan.branch())
+        }
+        fn nonce(&self) -> &str {
+            self.text(self.scan.nonce(0))
+        }
+        fn user(&self) -> &str {
+            self.text(self.scan.user())
+        }
+    }
+
+    fn register(headers: &str) -> Read {
+        read(format!("REGISTER sip:pbx SIP/2.0\r\n{headers}\r\n").as_bytes())
+    }
+
+    #[test]
+    fn an_ordinary_attempt() {
+        let read = register(
+            "Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bK-1\r\nFrom: <sip:1000@pbx>;tag=a;nonce=no\r\n\
+             Authorization: Digest username=\"1000\", realm=\"a,b;c\", nonce=\"abc\", uri=\"sip:pbx\", response=\"0123\", \
+             cnonce=\"nope\", nc=00000001, qop=auth\r\nUser-Agent: friendly-scanner\r\n",
+        );
+        assert_eq!((read.branch(), read.user(), read.nonce()), ("z9hG4bK-1", "1000", "abc"));
+        assert_eq!(read.text(read.scan.digest(0)), "0123");
+        assert_eq!(read.text(read.scan.user_agent()), "friendly-scanner");
+        assert_eq!(read.scan.credentials, 1);
+        assert!(read.scan.has_via() && read.scan.is_complete());
+    }
+
+    #[test]
+    fn every_way_to_write_credentials() {
+        let ways = [
+            "Authorization: Digest nonce=\"n1\",username=\"u\"",
+            "AUTHORIZATION:Digest nonce=\"n1\",username=\"u\"",
+            "authorization : digest\tnonce=\"n1\" , username=\"u\"",
+            "Authorization\t:  DIGEST nonce = \"n1\" ,username =\"u\"",
+            "Authorization: Digest username=\"u\",nonce=n1",
+            "Authorization: Digest username=u, nonce=n1 ,x=y",
+            "Authorization:\r\n Digest username=\"u\",\r\n\tnonce=\"n1\"",
+            "Authorization: Digest username=\"u\"\r\n ,\r\n nonce\r\n =\r\n \"n1\"",
+            "Proxy-Authorization: Digest username=\"u\",nonce=\"n1\"",
+            "proxy-AUTHORIZATION : Digest cnonce=\"x\",realm=\"\\\",nonce=\\\"fake\\\"\",username=\"u\",nonce=\"n1\"",
+            "Authorization: Digest realm=\"\\\\\",username=\"u\",nonce=\"n1\"",
+            "Authorization: Digest username=\"u\",NONCE=\"n1\",opaque=\"\"",
+        ];
+        for way in ways {
+            let read = register(&format!("v: SIP/2.0/UDP a;branch=b\r\n{way}\r\nTo: x\r\n"));
+            assert_eq!((read.branch(), read.user(), read.nonce()), ("b", "u", "n1"), "{way}");
+            assert_eq!(read.scan.credentials, 1, "{way}");
+        }
+    }
+
+    #[test]
+    fn no_credentials() {
+        let ways = [
+            "Authorization: Basic nonce=\"n\"",
+            "Authorization: DigestX nonce=\"n\"",
+            "Authorizations: Digest nonce=\"n\"",
+            "X-Authorization: Digest nonce=\"n\"",
+            "Subject: a\r\n Authorization: Digest nonce=\"n\"",
+            "WWW-Authenticate: Digest nonce=\"n\"",
+        ];
+        for way in ways {
+            let read = register(&format!("Via: SIP/2.0/UDP a;branch=b\r\n{way}\r\n"));
+            assert_eq!((read.scan.credentials, read.nonce()), (0, ""), "{way}");
+        }
+        let body = read(b"INVITE sip:a SIP/2.0\r\nv: SIP/2.0/UDP a;branch=b\r\n\r\nAuthorization: Digest nonce=\"n\"\r\n");
+        assert_eq!(body.scan.credentials, 0, "the body is not read");
+    }
+
+    #[test]
+    fn every_way_to_write_a_branch() {
+        let ways = [
+            "Via: SIP/2.0/UDP a;branch=b1",
+            "VIA:SIP/2.0/UDP a;branch=b1;rport",
+            "v  : SIP/2.0/UDP a ; branch = b1 ; rport",
+            "Via: SIP/2.0/UDP a;x=\"branch=no;branch=no\";branch=b1",
+            "Via: SIP/2.0/UDP a;branch=b1, SIP/2.0/UDP b;branch=b2",
+            "Via: SIP/2.0/UDP a;BRANCH=b1\r\nVia: SIP/2.0/UDP b;branch=b2",
+            "Via: SIP / 2.0 / UDP a\r\n ;rport\r\n ;branch=b1\r\n ,SIP/2.0/UDP b;branch=b2",
+            "Via: SIP/2.0/UDP a;branch=b0;branch=b1",
+            "Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=b1;received=192.0.2.1",
+        ];
+        for way in ways {
+            assert_eq!(register(&format!("{way}\r\nTo: x\r\n")).branch(), "b1", "{way}");
+        }
+        let none = register("Via: SIP/2.0/UDP a;rport\r\n");
+        assert!(none.scan.has_via() && none.branch().is_empty());
+    }
+
+    #[test]
+    fn challenges() {
+        let response = read(
+            b"SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a;branch=b;received=192.0.2.1\r\nCSeq: 7\r\n REGISTER\r\n\
+              WWW-Authenticate: Digest realm=\"r\",nonce=\"n1\",stale=TRUE,algorithm=MD5\r\n\
+              Proxy-Authenticate: Digest realm=\"r\", nonce=\"n2\"\r\n\r\n",
+        );
+        assert_eq!(response.scan.credentials, 2);
+        assert_eq!((response.nonce(), response.text(response.scan.nonce(1))), ("n1", "n2"));
+        assert!(response.scan.is_stale(&response.head));
+        assert_eq!(response.scan.cseq_method(), Some(Method::Register));
+        let quoted = read(b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=\"true\",nonce=n\r\n\r\n");
+        assert!(quoted.scan.is_stale(&quoted.head));
+        let no = read(b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=false,nonce=n\r\n\r\n");
+        assert!(!no.scan.is_stale(&no.head));
+    }
+
+    #[test]
+    fn many_short_lines_do_not_hide_credentials() {
+        let mut message = String::from("REGISTER sip:a SIP/2.0\nv:SIP/2.0/UDP a;branch=b\n");
+        while message.len() < 1380 {
+            message.push_str("a:\n");
+        }
+        message.push_str("Authorization: Digest username=\"u\",nonce=\"n1\",response=\"r\"\n\n");
+        assert!(message.len() < 1500);
+        let read = read(message.as_bytes());
+        assert_eq!((read.nonce(), read.scan.is_complete()), ("n1", true));
+    }
+
+    #[test]
+    fn every_offset_and_every_cut() {
+        let rest = "Via: SIP/2.0/UDP a;branch=b1\r\nAuthorization: Digest username=\"u\",nonce=\"n1\"\r\n\r\n";
+        for filler in 0..40 {
+            let message = format!("REGISTER sip:{}@pbx SIP/2.0\r\n{rest}", "x".repeat(filler));
+            let whole = read(message.as_bytes());
+            assert_eq!((whole.branch(), whole.nonce()), ("b1", "n1"), "{filler}");
+            for cut in 0..message.len() {
+                let part = read(&message.as_bytes()[..cut]);
+                assert!(!part.scan.is_complete());
+                assert!("b1".starts_with(part.branch()) && "n1".starts_with(part.nonce()), "{filler} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_credentials_than_are_kept() {
+        let many: String = (0..9).map(|i| format!("Authorization: Digest nonce=\"n{i}\"\r\n")).collect();
+        let read = register(&format!("v: SIP/2.0/UDP a;branch=b\r\n{many}"));
+        assert_eq!(read.scan.credentials, 9);
+        let kept: Vec<_> = (0..CREDENTIALS_MAX).map(|slot| read.text(read.scan.nonce(slot))).collect();
+        assert_eq!(kept, ["n8", "n5", "n6", "n7"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What time brings: bans that end, and memories that fade.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+use sip_fw_common::abi::{Ban, Source};
+
+use super::{Command, Controller};
+use crate::limits::{BAN_TABLE_FULL_PERCENT, FORGET_PER_TICK_MAX};
+use crate::record::{EventName, Record};
+use crate::source::show_net;
+use crate::time::{Time, Timestamp};
+
+impl Controller {
+    pub(super) fn tick(&mut self, bans: &[(Source, Ban)], prefixes: &[(IpNet, Ban)], now: Time) -> Vec<Command> {
+        let mut commands = Vec::new();
+        self.tick_bans(bans, now, &mut commands);
+        self.tick_prefixes(prefixes, now, &mut commands);
+        for (limited, kind) in [(&mut self.unproven, "unproven"), (&mut self.proven, "proven")] {
+            if let Some(suppressed) = limited.flush(now.kernel_ns) {
+                let mut record = Record::new(now.wall, EventName::AuthFailure);
+                record.evidence = Some(kind.to_owned());
+                commands.push(Command::Report(record.because(format!("{suppressed} more {kind} failures"))));
+            }
+        }
+        commands
+    }
+
+    pub(super) fn expired(&self, source: String, time: Timestamp) -> Command {
+        let mut record = Record::new(time, EventName::Expire);
+        record.source = Some(source);
+        Command::Report(record.because("the ban is over"))
+    }
+
+    fn tick_bans(&mut self, bans: &[(Source, Ban)], now: Time, commands: &mut Vec<Command>) {
+        let mut active = HashMap::with_capacity(self.active.len());
+        let mut ended = Vec::new();
+        for (source, ban) in bans {
+            if ban.until_ns > now.kernel_ns {
+                active.insert(*source, ban.until_ns);
+            } else {
+                if self.active.contains_key(source) {
+                    commands.push(self.expired(self.ipv6().show(*source), now.wall));
+                }
+                ended.push((ban.until_ns, *source));
+            }
+        }
+        self.active = active;
+        ended.sort_unstable();
+        let room = self.rules.bans_max as usize / 100 * BAN_TABLE_FULL_PERCENT;
+        let excess = bans.len().saturating_sub(room);
+        let decay_ns = self.rules.settings.decay_ns;
+        let faded = ended.iter().filter(|(until, _)| until.saturating_add(decay_ns) <= now.kernel_ns).count();
+        let forget = faded.max(excess).min(FORGET_PER_TICK_MAX);
+        commands.extend(ended.iter().take(forget).map(|(_, source)| Command::ForgetBan { source: *source }));
+    }
+
+    fn tick_prefixes(&mut self, prefixes: &[(IpNet, Ban)], now: Time, commands: &mut Vec<Command>) {
+        let mut active = HashMap::with_capacity(self.active_prefixes.len());
+        for (prefix, ban) in prefixes {
+            if ban.until_ns > now.kernel_ns {
+                active.insert(*prefix, ban.until_ns);
+                continue;
+            }
+            commands.push(Command::RemovePrefixBan { prefix: *prefix });
+            commands.push(self.expired(show_net(*prefix), now.wall));
+        }
+        self.active_prefixes = active;
+    }
+}

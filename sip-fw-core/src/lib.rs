@@ -1,0 +1,23 @@
+//! What sip-fw decides in user space: values in, commands out. Nothing here knows a clock, a socket or a kernel.
+//!
+//! * [`controller`]: turns kernel events, ticks and operators' wishes into commands.
+//! * [`ledger`]: what is remembered of each source beyond the kernel's maps.
+//! * [`record`]: the events people read.
+//! * [`source`], [`guard`]: addresses as people write them, and those that must never be banned.
+//! * [`time`], [`duration`], [`text`], [`bucket`]: small values.
+//! * [`limits`]: every bound, with its unit and its reason.
+#![forbid(unsafe_code)]
+
+pub mod bucket;
+pub mod controller;
+pub mod duration;
+pub mod guard;
+pub mod ledger;
+pub mod limits;
+pub mod record;
+pub mod source;
+pub mod text;
+pub mod time;
+
+/// Version of every JSON document and stream that sip-fw prints.
+pub const SCHEMA: u32 = 1;

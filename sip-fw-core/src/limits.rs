@@ -1,0 +1,40 @@
+//! Every bound of the control logic, with its unit and the reason for its size.
+
+use std::num::NonZeroUsize;
+
+/// Sources in the ledger. At most 1 KiB each: 8 MiB under attack from everywhere.
+pub const LEDGER_SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
+
+/// User names remembered per source. More of them is enumeration, whatever their names are.
+pub const LEDGER_USERS_MAX: usize = 8;
+
+/// Pairs of source and user whose success was reported. More phones than one host serves; 1 MiB.
+pub const SUCCESSES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+
+/// Records per second about unproven failures: anyone can forge these, so they must not fill a disk.
+pub const UNPROVEN_RECORDS_PER_SECOND: u32 = 20;
+
+/// Records of unproven failures in one burst: a misconfigured phone is reported completely.
+pub const UNPROVEN_RECORDS_BURST: u32 = 40;
+
+/// Records per second about proven failures and successes: a /32 of IPv6 can prove a lot before its bans.
+pub const PROVEN_RECORDS_PER_SECOND: u32 = 200;
+
+/// Records of proven failures and successes in one burst: all phones of a site after a power cut.
+pub const PROVEN_RECORDS_BURST: u32 = 2000;
+
+/// Share of the ban table, in percent, above which the oldest ended bans are forgotten before their decay,
+/// so that new bans find room.
+pub const BAN_TABLE_FULL_PERCENT: usize = 75;
+
+/// Bans forgotten in one tick: keeps a tick short.
+pub const FORGET_PER_TICK_MAX: usize = 4096;
+
+/// The widest IPv4 prefix an operator may ban, in bits.
+pub const BAN_IPV4_PREFIX_MIN: u8 = 8;
+
+/// The widest IPv6 prefix an operator may ban, in bits.
+pub const BAN_IPV6_PREFIX_MIN: u8 = 16;
+
+/// Bytes of an operator's reason that are kept.
+pub const REASON_BYTES_MAX: usize = 200;

@@ -1,0 +1,245 @@
+//! Leaving packets: a SIP answer is tied to its request and judged; at the threshold the source is banned here, so
+//! that its next packet is dropped whether the agent is alive or not.
+
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::programs::TcContext;
+use aya_log_ebpf::debug;
+use sip_fw_common::abi::{
+    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Strikes,
+    Transaction, TransactionKey,
+};
+use sip_fw_common::hash;
+use sip_fw_common::head::{Head, Span};
+use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
+use sip_fw_common::limits::CREDENTIALS_MAX;
+use sip_fw_common::reason::Reason;
+use sip_fw_common::sip::{Cursor, Scan, StartLine, message_start, start_line};
+use sip_fw_common::wire::{self, Packet, Transport};
+
+use crate::maps::Scratch;
+use crate::packet::{Place, Ports, View, copy_head};
+use crate::tables::{self, Account, Entry};
+use crate::{clock, ingress, scan};
+
+/// Runs on one packet.
+#[inline(always)]
+pub fn run(context: &TcContext) {
+    let Some(settings) = tables::settings() else { return };
+    let packet = View::egress(context);
+    let reason = inspect(context, settings, &packet);
+    tables::record(reason, packet.size());
+}
+
+#[inline(always)]
+fn inspect(context: &TcContext, settings: &'static Settings, packet: &View) -> Reason {
+    let Ok(ip) = wire::ip(packet) else { return Reason::OutOther };
+    let Ok(transport) = wire::transport(packet, &ip) else { return Reason::OutOther };
+    let service = tables::service(transport.tcp, transport.source_port);
+    if service.kind != ServiceKind::Sip as u8 {
+        return Reason::OutOther;
+    }
+    let source = ingress::source(settings, ip.destination);
+    let ports = Ports {
+        peer: transport.destination_port,
+        tcp: transport.tcp,
+        service: service.number,
+        refusal: service.refusal,
+    };
+    let Transport { payload, payload_len, .. } = transport;
+    let reason = sip_fw_answer(context.skb.skb, source.bits, payload, payload_len, ports.pack());
+    Reason::from_number(reason as u8).unwrap_or(Reason::OutUnjudged)
+}
+
+/// What the nonces of an attempt say.
+struct Nonces {
+    /// One of them was handed to this source and to no other.
+    proof: bool,
+    /// One of them was also handed out for the method of the attempt.
+    challenged: bool,
+    /// One of them has the form of chan_pjsip.
+    pjsip: bool,
+}
+
+/// Reads a message that leaves from a SIP port. A global function, as [`ingress::sip_fw_request`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_answer(context: *mut __sk_buff, source: u64, payload: u64, payload_len: u64, ports: u64) -> u32 {
+    let context = TcContext::new(context);
+    let place = Place { source: Source { bits: source }, payload, payload_len, ports: Ports::unpack(ports) };
+    message(&context, &place) as u32
+}
+
+#[inline(always)]
+fn message(context: &TcContext, place: &Place) -> Reason {
+    let (Some(settings), Some(scratch)) = (tables::settings(), tables::scratch_egress()) else {
+        return Reason::OutUnjudged;
+    };
+    let source = place.source;
+    let head = &mut scratch.head;
+    let Some(len) = copy_head(context, place.payload, place.payload_len, head) else {
+        return Reason::OutUnjudged;
+    };
+    let zero = u64::from(settings.zero);
+    let start = message_start(head, len, zero);
+    let status = match start_line(head, start) {
+        StartLine::Response(status) if status >= 200 => status,
+        _ => return Reason::OutUnjudged,
+    };
+    scan::response(scratch, Cursor::new(start, len, zero));
+    let Scratch { head, scan: found, event, ban, no_strikes, .. } = scratch;
+
+    let seed = settings.hash_seed;
+    let key = TransactionKey { source, branch: hash::span(head, seed, found.branch()) };
+    let asked = tables::asked(&key);
+    let method = asked.map_or(Method::Other as u8, |asked| asked.method);
+    if status == 401 || status == 407 {
+        hand_out_nonces(settings, head, found, source, method);
+    }
+    let Some(asked) = asked else { return Reason::OutUnmatched };
+    // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1).
+    if found.cseq_method().is_some_and(|method| method as u8 != asked.method) || !tables::claim(asked) {
+        return Reason::OutUnmatched;
+    }
+
+    let nonces = nonces_of(asked, source);
+    let refusal = match place.ports.refusal {
+        0 if nonces.pjsip => Refusal::Challenge,
+        1 => Refusal::Challenge,
+        _ => Refusal::Forbidden,
+    };
+    let answer = Answer {
+        status,
+        method: Method::from_number(asked.method).unwrap_or(Method::Other),
+        attempt: asked.credentials != 0,
+        stale: found.is_stale(head),
+        refusal,
+    };
+    let over_tcp = place.ports.tcp && asked.tcp != 0 && asked.peer_port == place.ports.peer;
+    let evidence = if nonces.proof || over_tcp { Evidence::Proven } else { Evidence::Unproven };
+    let now_ns = clock::now_ns(settings);
+    let account = Account::of(source, now_ns);
+    let count = |entry| {
+        if let Some(account) = &account {
+            account.count(entry);
+        }
+    };
+    event.time_ns = now_ns;
+    event.source = source;
+    event.until_ns = 0;
+    event.strikes = 0;
+    event.status = status;
+    event.kind = EventKind::AuthFailure as u8;
+    event.method = asked.method;
+    event.evidence = evidence as u8;
+    event.service = asked.service;
+    event.level = 0;
+    event.tcp = asked.tcp;
+    event.observed = settings.observe as u8;
+    event.user = asked.user;
+    event.user_agent = asked.user_agent;
+    match outcome(&answer) {
+        Outcome::Provisional => Reason::OutUnjudged,
+        Outcome::Challenge => {
+            count(Entry::Challenge);
+            Reason::Challenge
+        }
+        Outcome::Stale => {
+            count(Entry::Stale);
+            Reason::Stale
+        }
+        Outcome::Neutral => Reason::Neutral,
+        Outcome::Success => {
+            count(Entry::Success);
+            // A nonce of another method proves the source, but not that anybody checked this password.
+            if evidence as u8 == Evidence::Proven as u8 && (nonces.challenged || over_tcp) {
+                tables::clear_strikes(source, asked.user_hash);
+            }
+            event.kind = EventKind::AuthSuccess as u8;
+            tables::send(event);
+            Reason::Success
+        }
+        Outcome::Failure => {
+            if evidence as u8 != Evidence::Proven as u8 {
+                count(Entry::FailureUnproven);
+                tables::send(event);
+                return Reason::FailureUnproven;
+            }
+            count(Entry::FailureProven);
+            fail(context, settings, asked.user_hash, event, ban, no_strikes);
+            Reason::FailureProven
+        }
+    }
+}
+
+/// Counts a proven failure and bans at the threshold.
+#[inline(always)]
+fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, ban: &mut Ban, none: &Strikes) {
+    let last = tables::ban(event.source);
+    let forgiven_ns = last.map_or(0, |ban| ban.until_ns);
+    event.strikes = tables::strike(settings, event, user, forgiven_ns, none);
+    tables::send(event);
+    debug!(context, "proven failure {} of threshold {}", event.strikes, settings.threshold);
+    if event.strikes < settings.threshold {
+        return;
+    }
+    ban.packets = 0;
+    ban.bytes = 0;
+    ban.strikes = event.strikes;
+    ban.origin = BanOrigin::Failures as u8;
+    ban.evidence = event.evidence;
+    ban.service = event.service;
+    ban.user = event.user;
+    ban.user_agent = event.user_agent;
+    match tables::write_ban(settings, event.source, ban, event.time_ns) {
+        None => {
+            event.kind = EventKind::Ban as u8;
+            event.until_ns = ban.until_ns;
+            event.level = ban.level;
+            tables::send(event);
+            debug!(context, "banned at level {}", ban.level);
+        }
+        Some(Reason::BanLost) => tables::record(Reason::BanLost, 0),
+        Some(_) => {}
+    }
+}
+
+/// Remembers the nonces of a challenge.
+#[inline(always)]
+fn hand_out_nonces(settings: &Settings, head: &Head, found: &Scan, source: Source, method: u8) {
+    let mut slot = 0;
+    while slot < CREDENTIALS_MAX {
+        let span = found.nonce(slot);
+        if span.len != 0 {
+            let form = if is_pjsip(head, span) { Nonce::PJSIP } else { 0 };
+            tables::hand_out(hash::span(head, settings.hash_seed, span), source, method, form);
+        }
+        slot += 1;
+    }
+}
+
+/// Whether a nonce has the form of chan_pjsip: ten digits of a Unix time, a slash, 32 hexadecimal digits.
+#[inline(always)]
+fn is_pjsip(head: &Head, nonce: Span) -> bool {
+    nonce.len == 43 && head.byte(u64::from(nonce.at) + 10) == b'/'
+}
+
+/// What is known of the nonces in an attempt.
+#[inline(always)]
+fn nonces_of(asked: &Transaction, source: Source) -> Nonces {
+    let mut known = Nonces { proof: false, challenged: false, pjsip: false };
+    let mut slot = 0;
+    while slot < CREDENTIALS_MAX {
+        let hash = asked.nonces[slot];
+        if hash != 0
+            && let Some(nonce) = tables::nonce(hash)
+        {
+            if nonce.receiver == source && nonce.flags & Nonce::SHARED == 0 {
+                known.proof = true;
+                known.challenged |= nonce.flags & Nonce::challenged(asked.method) != 0;
+            }
+            known.pjsip |= nonce.flags & Nonce::PJSIP != 0;
+        }
+        slot += 1;
+    }
+    known
+}

@@ -1,0 +1,42 @@
+//! The kernel programs: entry points only. What they do is in [`ingress`] and [`egress`].
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod atomic;
+mod clock;
+mod egress;
+mod ingress;
+mod maps;
+mod packet;
+mod scan;
+mod tables;
+
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+
+/// Let the next program decide (linux/bpf.h, 6.6); before TCX the same number means the default action.
+const TCX_NEXT: i32 = -1;
+
+/// Drops packets of banned sources and remembers SIP requests.
+#[xdp]
+pub fn sip_fw_ingress(context: XdpContext) -> u32 {
+    ingress::run(&context)
+}
+
+/// Judges the answers that leave. Lets every packet and every later program have its turn.
+#[classifier]
+pub fn sip_fw_egress(context: TcContext) -> i32 {
+    egress::run(&context);
+    TCX_NEXT
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Some helpers are for GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

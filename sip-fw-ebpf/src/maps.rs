@@ -1,0 +1,84 @@
+//! Every map: what it holds, who writes and reads it, and what happens when it is full.
+//!
+//! The sizes here are placeholders; user space sets the configured ones when it loads the object.
+
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
+use sip_fw_common::abi::{
+    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes, Transaction,
+    TransactionKey,
+};
+use sip_fw_common::head::Head;
+use sip_fw_common::limits::EVENT_RING_BYTES;
+use sip_fw_common::reason::Reason;
+use sip_fw_common::sip::{Cursor, Scan};
+
+/// Written by the agent, read once per packet.
+#[map]
+pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+
+/// Service by port. Written by the agent.
+#[map]
+pub static PORTS: Array<Service> = Array::with_max_entries(PORT_TABLE_LEN, 0);
+
+/// Bans and the memory of ended ones. Written by egress at the threshold and by the agent; never evicted by itself.
+/// Full: the ban is lost and counted, the agent forgets the oldest ended ones.
+#[map]
+pub static BANS: HashMap<Source, Ban> = HashMap::with_max_entries(1024, 0);
+
+/// Bans of prefixes. Written by the agent alone.
+#[map]
+pub static BAN_PREFIXES: LpmTrie<PrefixKey, Ban> = LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// What each source did. Full: the least recently used is forgotten; nothing that bans depends on it.
+#[map]
+pub static SOURCES: LruHashMap<Source, SourceState> = LruHashMap::with_max_entries(1024, 0);
+
+/// Recent proven failures. Only a source that received one of our nonces gets an entry, so forged packets cannot push
+/// anybody out.
+#[map]
+pub static STRIKES: LruHashMap<Source, Strikes> = LruHashMap::with_max_entries(1024, 0);
+
+/// Requests that wait for their answer. Full: the least recently used is forgotten and its answer is unmatched.
+#[map]
+pub static TRANSACTIONS: LruHashMap<TransactionKey, Transaction> = LruHashMap::with_max_entries(1024, 0);
+
+/// Nonces handed out. Full: the least recently used is forgotten and proves nothing any more.
+#[map]
+pub static NONCES: LruHashMap<u64, Nonce> = LruHashMap::with_max_entries(1024, 0);
+
+/// Packets and bytes by [`Reason`].
+#[map]
+pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::SLOTS, 0);
+
+/// Events for the agent. Full: the event is lost and counted; what it tells of is in force all the same.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_RING_BYTES, 0);
+
+/// Room for one message, its scan, and what is written into other maps: too much for the stack of 512 bytes.
+#[repr(C)]
+pub struct Scratch {
+    /// The message.
+    pub head: Head,
+    /// Its scan.
+    pub scan: Scan,
+    /// Where the scan stands.
+    pub cursor: Cursor,
+    /// The transaction being built.
+    pub transaction: Transaction,
+    /// The ban being built.
+    pub ban: Ban,
+    /// The event being built.
+    pub event: Event,
+    /// Never written: the value of a source's first strike.
+    pub no_strikes: Strikes,
+}
+
+/// One per program: egress may run between two instructions of ingress on preemptible kernels.
+#[map]
+pub static SCRATCH_INGRESS: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// As [`SCRATCH_INGRESS`].
+#[map]
+pub static SCRATCH_EGRESS: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);

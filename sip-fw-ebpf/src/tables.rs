@@ -1,0 +1,334 @@
+//! Operations on the maps: the only place that dereferences map values.
+
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
+use aya_ebpf::maps::lpm_trie::Key;
+use sip_fw_common::abi::{
+    Ban, Event, EventKind, Nonce, PrefixKey, Service, Settings, Source, SourceState, Strike, Strikes, Transaction,
+    TransactionKey, port_slot,
+};
+use sip_fw_common::ladder;
+use sip_fw_common::limits::STRIKES_MAX;
+use sip_fw_common::reason::Reason;
+
+use crate::atomic::Shared;
+use crate::maps::{
+    BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, PORTS, SCRATCH_EGRESS, SCRATCH_INGRESS, SETTINGS, SOURCES, STRIKES,
+    Scratch, TRANSACTIONS,
+};
+
+/// The settings; None before the agent wrote any.
+#[inline(always)]
+pub fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0).filter(|settings| settings.threshold != 0)
+}
+
+/// The service that listens on a port.
+#[inline(always)]
+pub fn service(tcp: bool, port: u16) -> Service {
+    PORTS.get(port_slot(tcp, port)).copied().unwrap_or_default()
+}
+
+/// This CPU's scratch of ingress.
+#[inline(always)]
+pub fn scratch_ingress() -> Option<&'static mut Scratch> {
+    // SAFETY: per CPU, and ingress does not interrupt itself.
+    SCRATCH_INGRESS.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// This CPU's scratch of egress.
+#[inline(always)]
+pub fn scratch_egress() -> Option<&'static mut Scratch> {
+    // SAFETY: per CPU, and egress does not interrupt itself.
+    SCRATCH_EGRESS.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Counts a packet under what was seen of it.
+#[inline(always)]
+pub fn record(reason: Reason, bytes: u64) {
+    if let Some(counter) = COUNTERS.get_ptr_mut(reason as u32) {
+        // SAFETY: per CPU, so nobody else writes it meanwhile.
+        unsafe {
+            (*counter).packets += 1;
+            (*counter).bytes += bytes;
+        }
+    }
+}
+
+/// Adds to a counter that several CPUs write.
+#[inline(always)]
+fn add(counter: *mut u64, amount: u64) {
+    // SAFETY: the caller points into a live map value, whose fields are eight-byte aligned.
+    unsafe { Shared::new(counter) }.add(amount);
+}
+
+/// Whether packets of this source are to be dropped; counts the packet in the ban.
+#[inline(always)]
+pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> Option<PrefixKey>, bytes: u64) -> bool {
+    let exact = BANS.get_ptr_mut(source);
+    // SAFETY: a live map value.
+    if let Some(ban) = exact.filter(|ban| holds(settings, unsafe { (**ban).until_ns })) {
+        // SAFETY: a live map value.
+        count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
+        return true;
+    }
+    if settings.prefix_bans == 0 {
+        return false;
+    }
+    let Some(address) = prefix() else { return false };
+    match BAN_PREFIXES.get(Key::new(128, address)) {
+        Some(ban) if holds(settings, ban.until_ns) => {
+            count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);
+            true
+        }
+        _ => false,
+    }
+}
+
+#[inline(always)]
+fn holds(settings: &Settings, until_ns: u64) -> bool {
+    crate::clock::now_ns(settings) < until_ns
+}
+
+#[inline(always)]
+fn count_dropped(packets: *mut u64, octets: *mut u64, bytes: u64) {
+    add(packets, 1);
+    add(octets, bytes);
+}
+
+/// The counters of a source, created at its first request.
+pub struct Account(*mut SourceState);
+
+/// A counter of a source.
+#[derive(Clone, Copy)]
+pub enum Entry {
+    /// [`SourceState::requests`].
+    Request,
+    /// [`SourceState::attempts`].
+    Attempt,
+    /// [`SourceState::failures_proven`].
+    FailureProven,
+    /// [`SourceState::failures_unproven`].
+    FailureUnproven,
+    /// [`SourceState::successes`].
+    Success,
+    /// [`SourceState::challenges`].
+    Challenge,
+    /// [`SourceState::stale`].
+    Stale,
+}
+
+impl Account {
+    /// The account of this source.
+    #[inline(always)]
+    pub fn of(source: Source, now_ns: u64) -> Option<Self> {
+        if let Some(state) = SOURCES.get_ptr_mut(source) {
+            // SAFETY: a live map value; an eight-byte store cannot tear.
+            unsafe { (*state).last_seen_ns = now_ns };
+            return Some(Self(state));
+        }
+        let fresh = SourceState {
+            requests: 0,
+            attempts: 0,
+            failures_proven: 0,
+            failures_unproven: 0,
+            successes: 0,
+            challenges: 0,
+            stale: 0,
+            first_seen_ns: now_ns,
+            last_seen_ns: now_ns,
+        };
+        // Another CPU may have been first; both then add to its entry.
+        let _ = SOURCES.insert(source, fresh, u64::from(BPF_NOEXIST));
+        SOURCES.get_ptr_mut(source).map(Self)
+    }
+
+    /// Adds one.
+    #[inline(always)]
+    pub fn count(&self, entry: Entry) {
+        let state = self.0;
+        // SAFETY: a live map value.
+        let counter = unsafe {
+            match entry {
+                Entry::Request => &raw mut (*state).requests,
+                Entry::Attempt => &raw mut (*state).attempts,
+                Entry::FailureProven => &raw mut (*state).failures_proven,
+                Entry::FailureUnproven => &raw mut (*state).failures_unproven,
+                Entry::Success => &raw mut (*state).successes,
+                Entry::Challenge => &raw mut (*state).challenges,
+                Entry::Stale => &raw mut (*state).stale,
+            }
+        };
+        add(counter, 1);
+    }
+}
+
+/// What became of a request that was to be remembered.
+pub enum Remembered {
+    /// It is new.
+    New,
+    /// It repeats one that is remembered.
+    Retransmission,
+    /// There was no room.
+    Full,
+}
+
+/// Remembers a request until its answer. A branch that comes again with other credentials is another request.
+#[inline(always)]
+pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
+    let Some(known) = TRANSACTIONS.get_ptr_mut(key) else {
+        return match TRANSACTIONS.insert(key, transaction, u64::from(BPF_NOEXIST)) {
+            Ok(()) => Remembered::New,
+            // EEXIST: the same packet on another CPU.
+            Err(-17) => Remembered::Retransmission,
+            Err(_) => Remembered::Full,
+        };
+    };
+    // SAFETY: a live map value. Two CPUs that write it at once carry requests of one branch, as no phone sends them.
+    unsafe {
+        if (*known).digest == transaction.digest && (*known).method == transaction.method {
+            return Remembered::Retransmission;
+        }
+        (*known).nonces = transaction.nonces;
+        (*known).digest = transaction.digest;
+        (*known).user_hash = transaction.user_hash;
+        (*known).peer_port = transaction.peer_port;
+        (*known).method = transaction.method;
+        (*known).tcp = transaction.tcp;
+        (*known).credentials = transaction.credentials;
+        (*known).user = transaction.user;
+        (*known).user_agent = transaction.user_agent;
+        Shared::new(&raw mut (*known).asked).add(1);
+    }
+    Remembered::New
+}
+
+/// The request that an answer belongs to.
+#[inline(always)]
+pub fn asked(key: &TransactionKey) -> Option<&'static Transaction> {
+    // SAFETY: a live map value, read only.
+    unsafe { TRANSACTIONS.get(key) }
+}
+
+/// Takes the right to judge one request of this branch: true for each request once, however often its answer is sent.
+#[inline(always)]
+pub fn claim(transaction: &'static Transaction) -> bool {
+    let counter = (&raw const transaction.answered).cast_mut();
+    // SAFETY: a live map value, aligned as its type says.
+    let answered = unsafe { Shared::new(counter) };
+    let seen = answered.load();
+    seen < transaction.asked && answered.replace(seen, seen + 1)
+}
+
+/// Remembers that this nonce was handed to this source, to challenge this method.
+#[inline(always)]
+pub fn hand_out(nonce: u64, receiver: Source, method: u8, form: u64) {
+    let flags = form | Nonce::challenged(method);
+    let fresh = Nonce { receiver, flags };
+    if NONCES.insert(nonce, fresh, u64::from(BPF_NOEXIST)).is_ok() {
+        return;
+    }
+    let Some(known) = NONCES.get_ptr_mut(nonce) else { return };
+    // SAFETY: a live map value, aligned as its type says.
+    unsafe {
+        let shared = if (*known).receiver == receiver { 0 } else { Nonce::SHARED };
+        Shared::new(&raw mut (*known).flags).set(flags | shared);
+    }
+}
+
+/// What is known of a nonce.
+#[inline(always)]
+pub fn nonce(hash: u64) -> Option<Nonce> {
+    // SAFETY: a live map value, copied out at once.
+    unsafe { NONCES.get(hash) }.copied()
+}
+
+/// Writes a proven failure into the source's ring and counts those that matter now.
+#[inline(always)]
+pub fn strike(settings: &Settings, event: &Event, user: u64, forgiven_ns: u64, none: &Strikes) -> u32 {
+    let (source, now_ns) = (event.source, event.time_ns);
+    if STRIKES.get_ptr_mut(source).is_none() {
+        let _ = STRIKES.insert(source, none, u64::from(BPF_NOEXIST));
+    }
+    let Some(strikes) = STRIKES.get_ptr_mut(source) else { return 0 };
+    // SAFETY: a live map value; every CPU writes its own slot.
+    unsafe {
+        let written = Shared::new(&raw mut (*strikes).written);
+        let slot = (written.fetch_add(1) & (STRIKES_MAX as u64 - 1)) as usize;
+        (*strikes).ring[slot] = Strike { time_ns: now_ns, user };
+        // An atomic that returns a value is a full barrier: of two CPUs, at least one counts both strikes.
+        let _ = written.fetch_add(0);
+        (*strikes).within(settings.window_ns, now_ns, forgiven_ns)
+    }
+}
+
+/// Clears the strikes of this user at this source.
+#[inline(always)]
+pub fn clear_strikes(source: Source, user: u64) {
+    let Some(strikes) = STRIKES.get_ptr_mut(source) else { return };
+    let mut slot = 0;
+    while slot < STRIKES_MAX {
+        // SAFETY: a live map value; an eight-byte store cannot tear.
+        unsafe {
+            if (*strikes).ring[slot].user == user {
+                (*strikes).ring[slot].time_ns = 0;
+            }
+        }
+        slot += 1;
+    }
+}
+
+/// The ban of a source, in force or remembered.
+#[inline(always)]
+pub fn ban(source: Source) -> Option<&'static Ban> {
+    // SAFETY: a live map value, read only.
+    unsafe { BANS.get(source) }
+}
+
+/// Bans a source. `fresh` says why; its level and deadline are set here. None: another CPU was first, or the table is
+/// full.
+#[inline(always)]
+pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u64) -> Option<Reason> {
+    let known = BANS.get_ptr_mut(source);
+    // SAFETY: a live map value.
+    let last = known.map(|ban| unsafe { &*ban });
+    let step = ladder::next(settings, last, now_ns);
+    fresh.level = step.level;
+    fresh.since_ns = now_ns;
+    fresh.until_ns = now_ns.saturating_add(step.length_ns);
+    let Some(known) = known else {
+        return match BANS.insert(source, &*fresh, u64::from(BPF_NOEXIST)) {
+            Ok(()) => None,
+            Err(_) => Some(Reason::BanLost),
+        };
+    };
+    // SAFETY: a live map value. Whoever moves the deadline owns the other fields, which only people read.
+    unsafe {
+        let until = Shared::new(&raw mut (*known).until_ns);
+        let before = until.load();
+        if before > now_ns || !until.replace(before, fresh.until_ns) {
+            return Some(Reason::Neutral);
+        }
+        (*known).since_ns = fresh.since_ns;
+        (*known).strikes = fresh.strikes;
+        (*known).level = fresh.level;
+        (*known).origin = fresh.origin;
+        (*known).evidence = fresh.evidence;
+        (*known).service = fresh.service;
+        (*known).user = fresh.user;
+        (*known).user_agent = fresh.user_agent;
+    }
+    None
+}
+
+/// Sends an event to the agent.
+#[inline(always)]
+pub fn send(event: &Event) {
+    match EVENTS.reserve::<Event>(0) {
+        Some(mut room) => {
+            room.write(*event);
+            let urgent = event.kind == EventKind::Ban as u8;
+            room.submit(if urgent { u64::from(BPF_RB_FORCE_WAKEUP) } else { 0 });
+        }
+        None => record(Reason::EventLost, 0),
+    }
+}

@@ -1,0 +1,258 @@
+//! The guard of a running `sip-fw`: an own configuration, own pins, own state; nothing is left when it is dropped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::netns::{Bed, Host, is_stale};
+use crate::process::Process;
+use crate::wait::{PATIENCE, wait_for};
+
+const BPFFS: &str = "/sys/fs/bpf";
+
+/// How long one command of the CLI may take.
+const COMMAND: Duration = Duration::from_secs(10);
+
+/// What the configuration of a test varies.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `enforce` or `observe`.
+    pub mode: &'static str,
+    /// Failures that make a ban.
+    pub threshold: u32,
+    /// Steps of the ladder.
+    pub ladder: Vec<&'static str>,
+    /// What a refusal looks like: `auto`, or a dialect.
+    pub refusal: &'static str,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { mode: "enforce", threshold: 5, ladder: vec!["1m", "10m", "1h", "1d", "7d"], refusal: "auto" }
+    }
+}
+
+/// A line of `sip-fw sources --json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are those of the documented JSON schema")]
+pub struct SourceRow {
+    pub source: String,
+    pub requests: u64,
+    pub attempts: u64,
+    pub failures_proven: u64,
+    pub failures_unproven: u64,
+    pub successes: u64,
+    pub challenges: u64,
+    pub stale: u64,
+    pub drops: u64,
+    pub state: String,
+    pub strikes: u64,
+}
+
+impl SourceRow {
+    /// Failures of either evidence.
+    pub const fn failures(&self) -> u64 {
+        self.failures_proven + self.failures_unproven
+    }
+}
+
+/// A line of `sip-fw bans --json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are those of the documented JSON schema")]
+pub struct BanRow {
+    pub source: String,
+    pub state: String,
+    pub level: Option<u64>,
+    pub origin: Option<String>,
+    pub evidence: Option<String>,
+    pub until: Option<String>,
+    pub strikes: Option<u64>,
+    pub packets: Option<u64>,
+    pub user: Option<String>,
+}
+
+/// How a command of the CLI ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Exit code.
+    pub code: i32,
+    /// stdout.
+    pub stdout: String,
+    /// stderr.
+    pub stderr: String,
+}
+
+/// A running agent in the namespace of a host.
+#[derive(Debug)]
+pub struct Agent {
+    binary: PathBuf,
+    config: PathBuf,
+    pins: PathBuf,
+    namespace: PathBuf,
+    process: Option<Process>,
+    _folder: TempDir,
+}
+
+impl Agent {
+    /// Starts `sip-fw run` on the interface of the bed's pbx and waits until it protects.
+    pub fn start(binary: PathBuf, bed: &Bed, policy: &Policy) -> Result<Self> {
+        mount_bpffs()?;
+        sweep_stale_pins();
+        let folder = TempDir::new()?;
+        let pins = Path::new(BPFFS).join(&bed.name);
+        let config = folder.path().join("sip-fw.toml");
+        fs::write(&config, configuration(&bed.pbx, &pins, folder.path(), policy))?;
+        let namespace = bed.pbx.namespace().path().to_owned();
+        let mut agent = Self { binary, config, pins, namespace, process: None, _folder: folder };
+        agent.restart()?;
+        Ok(agent)
+    }
+
+    /// Starts the daemon (again) and waits until it is ready.
+    pub fn restart(&mut self) -> Result<()> {
+        let mut command = self.command(&["run", "--log-format", "json"]);
+        command.env_remove("NOTIFY_SOCKET");
+        let mut process = Process::spawn(command, Some(&self.namespace))?;
+        let mut ended = None;
+        let ready = wait_for("sip-fw to be ready", PATIENCE, || {
+            ended = process.ended();
+            ended.is_some() || self.is_running()
+        });
+        ensure!(ended.is_none(), "sip-fw run ended with {ended:?}:\n{}\n{}", process.stdout(), process.stderr());
+        ready.with_context(|| process.stderr())?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// If `status` says that a daemon is running.
+    pub fn is_running(&self) -> bool {
+        self.call(&["status", "--json"]).is_ok_and(|outcome| {
+            let status: Option<Value> = serde_json::from_str(&outcome.stdout).ok();
+            outcome.code == 0 && status.is_some_and(|status| status["agent"]["running"] == true)
+        })
+    }
+
+    /// SIGKILL for the daemon: what it attached stays.
+    pub fn kill9(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill9();
+        }
+    }
+
+    /// What the daemon wrote to stdout and stderr.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(|process| format!("{}{}", process.stdout(), process.stderr())).unwrap_or_default()
+    }
+
+    /// Runs a command of the CLI.
+    pub fn call(&self, arguments: &[&str]) -> Result<Outcome> {
+        let mut process = Process::spawn(self.command(arguments), Some(&self.namespace))?;
+        let status = process.wait(COMMAND)?;
+        Ok(Outcome { code: status.code().unwrap_or(-1), stdout: process.stdout(), stderr: process.stderr() })
+    }
+
+    /// Runs a command of the CLI that prints one JSON object.
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let outcome = self.call(arguments)?;
+        ensure!(outcome.code == 0, "sip-fw {} ended with {}: {}", arguments.join(" "), outcome.code, outcome.stderr);
+        serde_json::from_str(&outcome.stdout)
+            .with_context(|| format!("sip-fw {}: {}", arguments.join(" "), outcome.stdout))
+    }
+
+    /// Every source it knows.
+    pub fn sources(&self) -> Result<Vec<SourceRow>> {
+        let mut listing = self.json(&["sources", "--json"])?;
+        Ok(serde_json::from_value(listing["sources"].take())?)
+    }
+
+    /// What it knows about one source; all zero if nothing.
+    pub fn source(&self, name: &str) -> Result<SourceRow> {
+        Ok(self.sources()?.into_iter().find(|row| row.source == name).unwrap_or_default())
+    }
+
+    /// Every ban in force.
+    pub fn bans(&self) -> Result<Vec<BanRow>> {
+        let mut listing = self.json(&["bans", "--json"])?;
+        let rows: Vec<BanRow> = serde_json::from_value(listing["bans"].take())?;
+        Ok(rows.into_iter().filter(|row| row.state == "active").collect())
+    }
+
+    /// If a ban of this source is in force.
+    pub fn has_banned(&self, name: &str) -> Result<bool> {
+        Ok(self.bans()?.iter().any(|row| row.source == name))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(&self.config).args(arguments);
+        command
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("sip-fw said:\n{}", self.log());
+        }
+        self.process = None;
+        if let Err(error) = self.call(&["detach"]) {
+            eprintln!("sip-fw detach: {error:#}");
+        }
+        // Normally gone already; without its pins nothing outlives the namespace.
+        let _ = fs::remove_dir_all(&self.pins);
+    }
+}
+
+/// Where the binary is: SIP_FW_BIN, beside this program, or in the target folder of the workspace.
+pub fn find_binary() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("SIP_FW_BIN") {
+        return Some(PathBuf::from(path)).filter(|path| path.is_file());
+    }
+    let own = std::env::current_exe().ok()?;
+    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("sip-fw"));
+    let targets = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).into_iter();
+    let targets = targets.chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")]);
+    let built = targets.flat_map(|target| ["release", "debug"].map(|profile| target.join(profile).join("sip-fw")));
+    beside.chain(built).find(|path| path.is_file())
+}
+
+fn configuration(pbx: &Host, pins: &Path, folder: &Path, policy: &Policy) -> String {
+    let Policy { mode, threshold, ladder, refusal } = policy;
+    format!(
+        "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\n\n\
+         [paths]\npins = \"{pins}\"\nstate = \"{state}\"\nsocket = \"{socket}\"\n\n\
+         [[service]]\nname = \"sip\"\nkind = \"sip\"\nlisten = [\"udp/5060\", \"tcp/5060\"]\nrefusal = \"{refusal}\"\n\n\
+         [ban]\nthreshold = {threshold}\nwindow = \"10m\"\nladder = {ladder:?}\ndecay = \"30d\"\nscope = \"services\"\n",
+        interface = pbx.interface(),
+        pins = pins.display(),
+        state = folder.join("state").display(),
+        socket = folder.join("control.sock").display(),
+    )
+}
+
+fn mount_bpffs() -> Result<()> {
+    if statfs(BPFFS).is_ok_and(|stat| stat.filesystem_type() == BPF_FS_MAGIC) {
+        return Ok(());
+    }
+    mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+        .with_context(|| format!("mount a bpf file system on {BPFFS}"))
+}
+
+/// Removes the pins of runs that were killed, so that their programs and maps go, too.
+fn sweep_stale_pins() {
+    let Ok(entries) = fs::read_dir(BPFFS) else { return };
+    for entry in entries.flatten().filter(|entry| is_stale(&entry.file_name().to_string_lossy())) {
+        // Another run may be sweeping the same one; either of the two removes it.
+        let _ = fs::remove_dir_all(entry.path());
+    }
+}

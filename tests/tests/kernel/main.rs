@@ -1,0 +1,11 @@
+//! The kernel programs through BPF_PROG_TEST_RUN: no interface, no PBX, packets in and actions, counters and events out.
+
+mod answers;
+mod budget;
+mod differential;
+mod drops;
+mod frames;
+mod hostile;
+mod proof;
+mod rig;
+mod threshold;

@@ -1,0 +1,112 @@
+//! `cargo xtask`: sets up, builds, tests and shows sip-fw. One verb per job; `cargo xtask` alone lists them.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod apt;
+mod bpf_toolchain;
+mod build;
+mod ci;
+mod demo;
+mod host;
+mod libtest;
+mod licences;
+mod linker;
+mod peers;
+mod private;
+mod process;
+mod setup;
+mod steps;
+mod test;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use crate::setup::Needs;
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Sets up, builds, tests and shows sip-fw")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Installs what building and testing need, quickly when nothing is missing
+    Setup {
+        /// Only what building needs, not the programs that the tests run
+        #[arg(long)]
+        build_only: bool,
+    },
+    /// Sets up for building and builds the release binary with the kernel programs in it
+    Build,
+    /// Runs every test: unit, kernel programs, end to end (root)
+    Test(test::Options),
+    /// Shows the main job: an attacker banned, the office served, a spoofer banning nobody (root)
+    Demo(demo::Options),
+    /// Runs what a change must pass: format, lints, docs, tidy, licences, then every test (root)
+    Ci {
+        /// Go on when end-to-end tests had to be skipped
+        #[arg(long)]
+        allow_skip: bool,
+    },
+    /// Checks what the compiler and clippy do not see: dependency direction, homes of unsafe, file headers …
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let Some(verb) = arguments.verb else {
+        // A closed pipe is the reader's choice, not a failure.
+        let _ = Arguments::command().print_help();
+        return ExitCode::SUCCESS;
+    };
+    match run(verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<ExitCode> {
+    let workspace = Workspace::open()?;
+    match verb {
+        Verb::Setup { build_only } => {
+            let needs = if build_only { Needs::BUILD } else { Needs::TEST };
+            let mut steps = Steps::new("setup");
+            setup::run(&workspace, &mut steps, needs)?;
+            steps.finish();
+        }
+        Verb::Build => {
+            let mut steps = Steps::new("build");
+            setup::run(&workspace, &mut steps, Needs::BUILD)?;
+            build::run(&workspace, &mut steps)?;
+            steps.finish();
+        }
+        Verb::Test(options) => return test::run(&workspace, &options),
+        Verb::Demo(options) => return demo::run(&workspace, &options),
+        Verb::Ci { allow_skip } => return ci::run(&workspace, allow_skip),
+        Verb::Tidy => {
+            let mut steps = Steps::new("tidy");
+            steps.quiet("rules of the project", |_| tidy::run(&workspace))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

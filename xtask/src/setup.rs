@@ -1,0 +1,144 @@
+//! `cargo xtask setup`: everything that building and testing need, from Debian packages and `cargo install`.
+//! Says each step, does only what is missing, and takes a moment when nothing is.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::apt;
+use crate::host::{self, Host};
+use crate::peers;
+use crate::process;
+use crate::steps::Steps;
+use crate::toolchain;
+use crate::workspace::Workspace;
+
+/// How much has to be there.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// Packages beyond the build tools.
+    tools: &'static [Tool],
+    /// The chroot with Asterisk.
+    asterisk: bool,
+    /// A mounted bpffs: something will be attached.
+    bpffs: bool,
+    /// A linter of the same version as the compiler of the kernel programs.
+    lint: bool,
+}
+
+/// A Debian package and the program in it that we run.
+#[derive(Debug)]
+pub struct Tool {
+    /// Debian's name.
+    pub package: &'static str,
+    /// The program.
+    pub program: &'static str,
+}
+
+const fn tool(package: &'static str, program: &'static str) -> Tool {
+    Tool { package, program }
+}
+
+static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
+static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
+static TEST_TOOLS: [Tool; 9] = [
+    tool("iproute2", "ip"),
+    tool("kamailio", "kamailio"),
+    tool("sip-tester", "sipp"),
+    tool("sipvicious", "svwar"),
+    tool("baresip-core", "baresip"),
+    tool("hping3", "hping3"),
+    tool("tcpdump", "tcpdump"),
+    tool("debootstrap", "debootstrap"),
+    tool("ethtool", "ethtool"),
+];
+
+impl Needs {
+    /// `cargo build`.
+    pub const BUILD: Self = Self { tools: &[], asterisk: false, bpffs: false, lint: false };
+    /// The demo with its own registrar.
+    pub const DEMO: Self = Self { tools: &DEMO_TOOLS, asterisk: false, bpffs: true, lint: false };
+    /// The demo against Kamailio.
+    pub const DEMO_KAMAILIO: Self = Self { tools: &KAMAILIO_DEMO_TOOLS, ..Self::DEMO };
+    /// Every test.
+    pub const TEST: Self = Self { tools: &TEST_TOOLS, asterisk: true, bpffs: true, lint: false };
+    /// Every check and every test.
+    pub const CI: Self = Self { lint: true, ..Self::TEST };
+}
+
+/// Installs what is missing.
+pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()> {
+    let logs = workspace.target.join("setup");
+    match Host::detect() {
+        Host::Debian(release) => {
+            let mut wanted: Vec<&str> = needs.tools.iter().map(|tool| tool.package).collect();
+            wanted.extend(toolchain::packages(workspace));
+            if needs.lint && toolchain::uses_system_compiler(workspace) {
+                wanted.push(toolchain::LINT_PACKAGE);
+            }
+            let missing = steps.quiet("Debian packages", |note| {
+                let missing = apt::missing(&wanted)?;
+                *note = match missing.len() {
+                    0 => "nothing to install".to_owned(),
+                    count => format!("{count} to install"),
+                };
+                Ok(missing)
+            })?;
+            if !missing.is_empty() {
+                require_root(&format!("apt-get update; {}", apt::install_words(&missing)))?;
+                apt::update(steps, &logs)?;
+                let offered = apt::available(&missing)?;
+                if let Some(absent) = missing.iter().find(|package| !offered.contains(package)) {
+                    bail!(
+                        "{}\n{}",
+                        absent_package(absent, &release.pretty_name),
+                        toolchain::by_hand(workspace, absent_tools(needs))
+                    );
+                }
+                apt::install(steps, &logs, &missing)?;
+            }
+            toolchain::ensure(workspace, steps)?;
+            if needs.asterisk {
+                peers::ensure_asterisk(workspace, steps, &release);
+            }
+        }
+        Host::Unknown(name) => {
+            let absent = absent_tools(needs);
+            if toolchain::ensure_found(workspace, steps).is_err() || !absent.is_empty() {
+                bail!("{name} is no host that xtask can set up by itself.\n{}", toolchain::by_hand(workspace, absent));
+            }
+        }
+    }
+    if needs.bpffs {
+        mount_bpffs(steps)?;
+    }
+    Ok(())
+}
+
+/// Fails unless we are root, naming what needs it.
+pub fn require_root(what: &str) -> Result<()> {
+    if host::is_root() {
+        return Ok(());
+    }
+    bail!("root is needed for:\n    {what}\nrun that as root and then this again, or run all of it as root");
+}
+
+fn absent_tools(needs: Needs) -> Vec<&'static Tool> {
+    needs.tools.iter().filter(|tool| process::which(tool.program).is_none()).collect()
+}
+
+fn mount_bpffs(steps: &mut Steps) -> Result<()> {
+    let mounts = fs::read_to_string("/proc/mounts")?;
+    if host::is_mounted(&mounts, "/sys/fs/bpf", "bpf") {
+        return Ok(());
+    }
+    require_root("mount -t bpf bpf /sys/fs/bpf")?;
+    steps.quiet("mount -t bpf bpf /sys/fs/bpf", |_| {
+        process::stdout_of(Command::new("mount").args(["-t", "bpf", "bpf", "/sys/fs/bpf"])).map(|_| ())
+    })
+}
+
+fn absent_package(package: &str, host: &str) -> String {
+    format!("the package lists of {host} offer no {package}.")
+}
