@@ -61,14 +61,16 @@ fn add(counter: *mut u64, amount: u64) {
     unsafe { Shared::new(counter) }.add(amount);
 }
 
-/// Whether packets of this source are to be dropped; counts the packet in the ban.
+/// Whether packets of this source are to be dropped; counts the packet in the ban, unless the mode is observe.
 #[inline(always)]
 pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> Option<PrefixKey>, bytes: u64) -> bool {
     let exact = BANS.get_ptr_mut(source);
     // SAFETY: a live map value.
     if let Some(ban) = exact.filter(|ban| holds(settings, unsafe { (**ban).until_ns })) {
-        // SAFETY: a live map value.
-        count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
+        if settings.observe == 0 {
+            // SAFETY: a live map value.
+            count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
+        }
         return true;
     }
     if settings.prefix_bans == 0 {
@@ -77,7 +79,9 @@ pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> O
     let Some(address) = prefix() else { return false };
     match BAN_PREFIXES.get(Key::new(128, address)) {
         Some(ban) if holds(settings, ban.until_ns) => {
-            count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);
+            if settings.observe == 0 {
+                count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);
+            }
             true
         }
         _ => false,

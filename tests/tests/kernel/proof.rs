@@ -116,7 +116,7 @@ fn responses_that_arrive_count_against_nobody() {
 fn every_address_of_a_prefix_is_one_source() {
     let mut rig = Rig::new();
     rig.fetch(UDP6, "n");
-    let mut frame = |rig: &mut Rig, last: u8| {
+    let frame = |rig: &mut Rig, last: u8| {
         let branch = rig.branch();
         let mut ask = UDP6.arriving(Ask::attempt("REGISTER", "n").text(&branch).as_bytes());
         let mut reply = UDP6.leaving(Reply::challenge(401, "n").text("REGISTER", &branch).as_bytes());
