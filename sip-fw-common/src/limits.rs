@@ -8,11 +8,11 @@ pub const HEAD_BYTES: usize = 2048;
 pub const HEAD_SLACK_BYTES: usize = 32;
 
 /// Steps the scanner takes per chunk: more cost load time, fewer cost a call of about 10 ns each.
-pub const SCAN_CHUNK_STEPS: u32 = 16;
+pub const SCAN_CHUNK_STEPS: u32 = 8;
 
 /// Chunks of one head. A step consumes a word of eight bytes or a whole shorter line, and a header line has at least
 /// three bytes: 1,500 bytes never need more.
-pub const SCAN_CHUNKS_MAX: u32 = 40;
+pub const SCAN_CHUNKS_MAX: u32 = 80;
 
 /// Credentials (or challenges) of one message that are remembered. Phones send one or two.
 pub const CREDENTIALS_MAX: usize = 4;

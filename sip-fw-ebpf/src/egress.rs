@@ -5,8 +5,8 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
-    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Strikes,
-    Transaction, TransactionKey,
+    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Strikes, Transaction,
+    TransactionKey,
 };
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
@@ -63,7 +63,13 @@ struct Nonces {
 /// Reads a message that leaves from a SIP port. A global function, as [`ingress::sip_fw_request`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sip_fw_answer(context: *mut __sk_buff, source: u64, payload: u64, payload_len: u64, ports: u64) -> u32 {
+pub extern "C" fn sip_fw_answer(
+    context: *mut __sk_buff,
+    source: u64,
+    payload: u64,
+    payload_len: u64,
+    ports: u64,
+) -> u32 {
     let context = TcContext::new(context);
     let place = Place { source: Source { bits: source }, payload, payload_len, ports: Ports::unpack(ports) };
     message(&context, &place) as u32

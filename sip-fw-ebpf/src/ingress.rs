@@ -1,7 +1,7 @@
 //! Arriving packets: banned sources are dropped, SIP requests are remembered until their answer leaves.
 
-use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
 use sip_fw_common::abi::{Method, PrefixKey, Service, ServiceKind, Settings, Source, TransactionKey};
 use sip_fw_common::hash;

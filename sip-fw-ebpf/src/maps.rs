@@ -6,8 +6,8 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes, Transaction,
-    TransactionKey,
+    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes,
+    Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
 use sip_fw_common::limits::EVENT_RING_BYTES;

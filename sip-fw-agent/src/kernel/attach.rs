@@ -48,7 +48,9 @@ const ETHERNET: [&str; 2] = ["1", "772"];
 fn refuse_other_links(interface: &str) -> Result<(), KernelError> {
     let reason = match std::fs::read_to_string(format!("/sys/class/net/{interface}/type")) {
         Ok(kind) if ETHERNET.contains(&kind.trim()) => return Ok(()),
-        Ok(kind) => format!("its packets have no Ethernet header (link type {}); name the interface below it", kind.trim()),
+        Ok(kind) => {
+            format!("its packets have no Ethernet header (link type {}); name the interface below it", kind.trim())
+        }
         // The sysfs of another network namespace may be mounted here; attaching will tell.
         Err(_) => return Ok(()),
     };
@@ -86,7 +88,8 @@ fn attach_ingress(xdp: &mut Xdp, interface: &str, folder: &Path) -> Result<&'sta
             }
         };
         let link = xdp.take_link(id).map_err(|error| failed(chain(&error)))?;
-        let link = FdLink::try_from(link).map_err(|error| failed(format!("this kernel has no XDP links: {}", chain(&error))))?;
+        let link = FdLink::try_from(link)
+            .map_err(|error| failed(format!("this kernel has no XDP links: {}", chain(&error))))?;
         link.pin(folder.join(format!("ingress-{name}"))).map_err(|error| failed(chain(&error)))?;
         return Ok(name);
     }

@@ -13,7 +13,9 @@ pub enum KernelError {
     #[error("this sip-fw was built without its kernel programs (SIP_FW_SKIP_BPF); build it again without that")]
     NoObject,
     /// A pinned map is not the one this build expects.
-    #[error("pinned map {path}: {property} is {found}, expected {expected}; `sip-fw detach` removes it (and every ban)")]
+    #[error(
+        "pinned map {path}: {property} is {found}, expected {expected}; `sip-fw detach` removes it (and every ban)"
+    )]
     PinnedMap {
         /// The pin.
         path: PathBuf,
@@ -25,7 +27,9 @@ pub enum KernelError {
         expected: String,
     },
     /// Pins of another ABI are there.
-    #[error("{path} belongs to another version of sip-fw (this one uses {expected}); run `sip-fw detach` first, which lifts every ban")]
+    #[error(
+        "{path} belongs to another version of sip-fw (this one uses {expected}); run `sip-fw detach` first, which lifts every ban"
+    )]
     OtherVersion {
         /// The directory found.
         path: PathBuf,

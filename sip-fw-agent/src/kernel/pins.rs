@@ -81,7 +81,12 @@ pub fn detach(pins: &Path) -> Result<Vec<String>, KernelError> {
                 let _ = tc::qdisc_detach_program(&interface, TcAttachType::Egress, PROGRAM_EGRESS);
             }
             for (link, path) in entries(&links)? {
-                remove(&path, || format!("detached {link} from {interface} ({version})"), &mut removed, &mut first_error);
+                remove(
+                    &path,
+                    || format!("detached {link} from {interface} ({version})"),
+                    &mut removed,
+                    &mut first_error,
+                );
             }
             let _ = fs::remove_dir(&links);
         }

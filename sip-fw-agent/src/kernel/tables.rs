@@ -48,7 +48,9 @@ impl Tables {
     }
 
     /// Typed tables from maps by name.
-    pub(super) fn from_maps(mut take: impl FnMut(&'static str) -> Result<Map, KernelError>) -> Result<Self, KernelError> {
+    pub(super) fn from_maps(
+        mut take: impl FnMut(&'static str) -> Result<Map, KernelError>,
+    ) -> Result<Self, KernelError> {
         fn typed<T: TryFrom<Map, Error = MapError>>(name: &str, map: Map) -> Result<T, KernelError> {
             map.try_into().map_err(|error| KernelError::access(format!("map {name}"), &error))
         }

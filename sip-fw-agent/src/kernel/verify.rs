@@ -33,15 +33,15 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         entries: sizes.map(entries),
         flags: 0,
     };
-    let array = |kind, value_bytes, entries| Expected { kind, key_bytes: 4, value_bytes, entries: Some(entries), flags: 0 };
+    let array =
+        |kind, value_bytes, entries| Expected { kind, key_bytes: 4, value_bytes, entries: Some(entries), flags: 0 };
     Some(match name {
         map::SETTINGS => array(MapType::Array, size_of::<Settings>(), 1),
         map::PORTS => array(MapType::Array, size_of::<Service>(), PORT_TABLE_LEN),
         map::BANS => table(MapType::Hash, size_of::<Source>(), size_of::<Ban>(), |s| s.bans),
-        map::BAN_PREFIXES => Expected {
-            flags: NO_PREALLOC,
-            ..table(MapType::LpmTrie, 20, size_of::<Ban>(), |s| s.ban_prefixes)
-        },
+        map::BAN_PREFIXES => {
+            Expected { flags: NO_PREALLOC, ..table(MapType::LpmTrie, 20, size_of::<Ban>(), |s| s.ban_prefixes) }
+        }
         map::SOURCES => table(MapType::LruHash, size_of::<Source>(), size_of::<SourceState>(), |s| s.sources),
         map::STRIKES => table(MapType::LruHash, size_of::<Source>(), size_of::<Strikes>(), |s| s.strikes),
         map::TRANSACTIONS => {
@@ -49,13 +49,9 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         }
         map::NONCES => table(MapType::LruHash, 8, size_of::<Nonce>(), |s| s.nonces),
         map::COUNTERS => array(MapType::PerCpuArray, size_of::<Counter>(), Reason::SLOTS),
-        map::EVENTS => Expected {
-            kind: MapType::RingBuf,
-            key_bytes: 0,
-            value_bytes: 0,
-            entries: Some(EVENT_RING_BYTES),
-            flags: 0,
-        },
+        map::EVENTS => {
+            Expected { kind: MapType::RingBuf, key_bytes: 0, value_bytes: 0, entries: Some(EVENT_RING_BYTES), flags: 0 }
+        }
         _ => return None,
     })
 }
@@ -72,7 +68,8 @@ pub(super) fn pinned(path: &Path, name: &str, data: &MapData, sizes: Option<&Tab
         found,
         expected,
     };
-    let info = data.info().map_err(|error| KernelError::access(format!("cannot inspect {}", path.display()), &error))?;
+    let info =
+        data.info().map_err(|error| KernelError::access(format!("cannot inspect {}", path.display()), &error))?;
     let kind = info.map_type().map_err(|error| differs("type", chain(&error), format!("{:?}", expected.kind)))?;
     if kind != expected.kind {
         return Err(differs("type", format!("{kind:?}"), format!("{:?}", expected.kind)));

@@ -29,9 +29,8 @@ pub mod map {
     pub const EVENTS: &str = "EVENTS";
 
     /// Every map that outlives the agent, in the order in which they are pinned.
-    pub const PINNED: &[&str] = &[
-        SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, COUNTERS, EVENTS,
-    ];
+    pub const PINNED: &[&str] =
+        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, COUNTERS, EVENTS];
 }
 
 /// Entries of the port table: UDP ports, then TCP ports.

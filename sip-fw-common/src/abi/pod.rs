@@ -13,6 +13,4 @@ macro_rules! pod {
     };
 }
 
-pod!(
-    Settings, Service, Source, Ban, SourceState, Strikes, TransactionKey, Transaction, Nonce, Counter, Event,
-);
+pod!(Settings, Service, Source, Ban, SourceState, Strikes, TransactionKey, Transaction, Nonce, Counter, Event,);

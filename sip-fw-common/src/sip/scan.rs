@@ -39,7 +39,8 @@ const USER: u64 = 2;
 const STALE: u64 = 3;
 const NONCE: u64 = 8;
 const DIGEST: u64 = 12;
-const _: () = assert!(NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize && DIGEST as usize + CREDENTIALS_MAX <= FIELDS);
+const _: () =
+    assert!(NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize && DIGEST as usize + CREDENTIALS_MAX <= FIELDS);
 
 impl Scan {
     const VIA: u8 = 1;
@@ -166,6 +167,9 @@ const BEFORE_TEXT: u64 = 11;
 /// Added to the state inside Via, whose values are separated by commas and whose parameters by semicolons.
 const IN_VIA: u64 = 16;
 const STATES: u64 = 31;
+
+/// Words that one step looks at where only the end of the line matters.
+const LINE_WORDS: u32 = 4;
 
 /// Where a scan stands between two chunks.
 #[repr(C)]
@@ -296,7 +300,14 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
 
         let place = state & !IN_VIA;
         let mut marks = find(word, b'\n');
-        if place >= QUOTED {
+        if place <= TEXT {
+            let mut words = 1;
+            while marks == 0 && words < LINE_WORDS {
+                at += 8;
+                marks = find(head.word(at), b'\n');
+                words += 1;
+            }
+        } else {
             if place <= SKIPPED {
                 marks |= find(word, b'"') | find(word, b'\\');
             } else if place == PARAMETER {
@@ -382,6 +393,10 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
 #[inline(always)]
 fn header<const RESPONSE: bool>(head: &Head, at: u64, word: u64, seen_via: bool) -> (u64, u64, u64) {
     let name = lower(word);
+    let wanted: &[u8] = if RESPONSE { b"vcwp" } else { b"vapu" };
+    if letters(wanted) >> (name & 63) & 1 == 0 {
+        return (0, 0, 0);
+    }
     let ends = |at: u64| {
         let byte = head.byte(at);
         byte == b':' || byte == b' ' || byte == b'\t'
@@ -412,6 +427,17 @@ fn header<const RESPONSE: bool>(head: &Head, at: u64, word: u64, seen_via: bool)
         (0, 0, 0)
     };
     if len != 0 && ends(at + len) { (len, next, field) } else { (0, 0, 0) }
+}
+
+/// The set of these lower-case letters, by the low six bits of each.
+const fn letters(of: &[u8]) -> u64 {
+    let mut set = 0;
+    let mut i = 0;
+    while i < of.len() {
+        set |= 1 << (of[i] & 63);
+        i += 1;
+    }
+    set
 }
 
 /// The wanted parameter whose name `name` begins with: its field and the length of its name (0: not wanted).
@@ -525,7 +551,8 @@ mod tests {
             let read = register(&format!("Via: SIP/2.0/UDP a;branch=b\r\n{way}\r\n"));
             assert_eq!((read.scan.credentials, read.nonce()), (0, ""), "{way}");
         }
-        let body = read(b"INVITE sip:a SIP/2.0\r\nv: SIP/2.0/UDP a;branch=b\r\n\r\nAuthorization: Digest nonce=\"n\"\r\n");
+        let body =
+            read(b"INVITE sip:a SIP/2.0\r\nv: SIP/2.0/UDP a;branch=b\r\n\r\nAuthorization: Digest nonce=\"n\"\r\n");
         assert_eq!(body.scan.credentials, 0, "the body is not read");
     }
 
@@ -560,9 +587,12 @@ mod tests {
         assert_eq!((response.nonce(), response.text(response.scan.nonce(1))), ("n1", "n2"));
         assert!(response.scan.is_stale(&response.head));
         assert_eq!(response.scan.cseq_method(), Some(Method::Register));
-        let quoted = read(b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=\"true\",nonce=n\r\n\r\n");
+        let quoted = read(
+            b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=\"true\",nonce=n\r\n\r\n",
+        );
         assert!(quoted.scan.is_stale(&quoted.head));
-        let no = read(b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=false,nonce=n\r\n\r\n");
+        let no =
+            read(b"SIP/2.0 401 U\r\nv: SIP/2.0/UDP a;branch=b\r\nWWW-Authenticate: Digest stale=false,nonce=n\r\n\r\n");
         assert!(!no.scan.is_stale(&no.head));
     }
 

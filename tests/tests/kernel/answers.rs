@@ -20,12 +20,7 @@ struct Row {
     expected: [u64; 5],
 }
 
-fn row(
-    pbx: &'static str,
-    case: &'static str,
-    steps: &[(Ask<'static>, Reply<'static>)],
-    expected: [u64; 5],
-) -> Row {
+fn row(pbx: &'static str, case: &'static str, steps: &[(Ask<'static>, Reply<'static>)], expected: [u64; 5]) -> Row {
     Row { pbx, case, steps: steps.to_vec(), expected }
 }
 
@@ -110,24 +105,74 @@ fn rows() -> Vec<Row> {
         row("freeswitch", "SUBSCRIBE, presence off", &[(Ask::plain("SUBSCRIBE"), Reply::plain(405))], [0, 0, 0, 0, 0]),
         // Kamailio
         row("kamailio", "good REGISTER", &[(register, c401("kam-one..")), (with("kam-one.."), ok)], [1, 0, 0, 0, 1]),
-        row("kamailio", "wrong password, same nonce", &[(register, c401("kam-one..")), (with("kam-one.."), c401("kam-one.."))], [1, 1, 0, 0, 0]),
-        row("kamailio", "wrong password, V403", &[(register, c401("kam-one..")), (with("kam-one.."), forbidden)], [1, 1, 0, 0, 0]),
+        row(
+            "kamailio",
+            "wrong password, same nonce",
+            &[(register, c401("kam-one..")), (with("kam-one.."), c401("kam-one.."))],
+            [1, 1, 0, 0, 0],
+        ),
+        row(
+            "kamailio",
+            "wrong password, V403",
+            &[(register, c401("kam-one..")), (with("kam-one.."), forbidden)],
+            [1, 1, 0, 0, 0],
+        ),
         row(
             "kamailio",
             "expired nonce, right password",
-            &[(register, c401("kam-one..")), (with("kam-one.."), ok), (with("kam-one.."), c401("kam-two..")), (with("kam-two.."), ok)],
+            &[
+                (register, c401("kam-one..")),
+                (with("kam-one.."), ok),
+                (with("kam-one.."), c401("kam-two..")),
+                (with("kam-two.."), ok),
+            ],
             [1, 1, 0, 0, 2],
         ),
-        row("kamailio", "foreign nonce", &[(with("other"), c401("kam-one..")), (with("kam-one.."), ok)], [0, 0, 1, 0, 1]),
-        row("kamailio", "INVITE, wrong", &[(invite, c407("kam-one..")), (call("kam-one.."), c407("kam-two.."))], [1, 1, 0, 0, 0]),
-        row("kamailio", "INVITE, good, callee absent", &[(invite, c407("kam-one..")), (call("kam-one.."), missing)], [1, 0, 0, 0, 0]),
+        row(
+            "kamailio",
+            "foreign nonce",
+            &[(with("other"), c401("kam-one..")), (with("kam-one.."), ok)],
+            [0, 0, 1, 0, 1],
+        ),
+        row(
+            "kamailio",
+            "INVITE, wrong",
+            &[(invite, c407("kam-one..")), (call("kam-one.."), c407("kam-two.."))],
+            [1, 1, 0, 0, 0],
+        ),
+        row(
+            "kamailio",
+            "INVITE, good, callee absent",
+            &[(invite, c407("kam-one..")), (call("kam-one.."), missing)],
+            [1, 0, 0, 0, 0],
+        ),
         row("kamailio", "OPTIONS", &[(Ask::plain("OPTIONS"), ok), (Ask::attempt("OPTIONS", "x"), ok)], [0, 0, 0, 0, 0]),
-        row("kamailio", "PUBLISH, wrong", &[(Ask::plain("PUBLISH"), c407("kam-one..")), (Ask::attempt("PUBLISH", "kam-one.."), c407("kam-two.."))], [1, 1, 0, 0, 0]),
+        row(
+            "kamailio",
+            "PUBLISH, wrong",
+            &[(Ask::plain("PUBLISH"), c407("kam-one..")), (Ask::attempt("PUBLISH", "kam-one.."), c407("kam-two.."))],
+            [1, 1, 0, 0, 0],
+        ),
         row("kamailio", "ACLDENY", &[(register, forbidden), (invite, forbidden)], [0, 0, 0, 0, 0]),
         // OpenSIPS
-        row("opensips", "wrong password", &[(register, c401("open-one..")), (with("open-one.."), c401("open-two.."))], [1, 1, 0, 0, 0]),
-        row("opensips", "expired nonce", &[(with("old"), stale("open-one..")), (with("open-one.."), ok)], [0, 0, 0, 1, 1]),
-        row("opensips", "INVITE, wrong", &[(invite, c407("open-one..")), (call("open-one.."), c407("open-two.."))], [1, 1, 0, 0, 0]),
+        row(
+            "opensips",
+            "wrong password",
+            &[(register, c401("open-one..")), (with("open-one.."), c401("open-two.."))],
+            [1, 1, 0, 0, 0],
+        ),
+        row(
+            "opensips",
+            "expired nonce",
+            &[(with("old"), stale("open-one..")), (with("open-one.."), ok)],
+            [0, 0, 0, 1, 1],
+        ),
+        row(
+            "opensips",
+            "INVITE, wrong",
+            &[(invite, c407("open-one..")), (call("open-one.."), c407("open-two.."))],
+            [1, 1, 0, 0, 0],
+        ),
         // 3CX
         row("3cx", "good REGISTER", &[(register, c407("3cx..")), (with("3cx.."), ok)], [1, 0, 0, 0, 1]),
         row("3cx", "wrong auth ID", &[(register, c407("3cx..")), (with("3cx.."), missing)], [1, 1, 0, 0, 0]),
@@ -149,12 +194,24 @@ fn every_reply_of_every_pbx() {
             for (ask, reply) in &steps {
                 rig.exchange(path, *ask, *reply);
             }
-            let SourceState { requests, attempts: tried, challenges, failures_proven, failures_unproven, stale, successes, .. } =
-                rig.state(path);
+            let SourceState {
+                requests,
+                attempts: tried,
+                challenges,
+                failures_proven,
+                failures_unproven,
+                stale,
+                successes,
+                ..
+            } = rig.state(path);
             // Over TCP the connection itself is the proof.
             let [challenged, proven, unproven, old, good] = expected;
             let expected = if path.tcp { [challenged, proven + unproven, 0, old, good] } else { expected };
-            assert_eq!([challenges, failures_proven, failures_unproven, stale, successes], expected, "{pbx}: {case}, {path:?}");
+            assert_eq!(
+                [challenges, failures_proven, failures_unproven, stale, successes],
+                expected,
+                "{pbx}: {case}, {path:?}"
+            );
             assert_eq!((requests, tried), (steps.len() as u64, attempts), "{pbx}: {case}");
         }
     }

@@ -93,7 +93,11 @@ fn corpus(folder: &str) -> Vec<Vec<u8>> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "data", folder].iter().collect();
     let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.iter().map(|file| std::fs::read(file).unwrap()).filter(|bytes| !bytes.is_empty() && bytes.len() <= 1472).collect()
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .filter(|bytes| !bytes.is_empty() && bytes.len() <= 1472)
+        .collect()
 }
 
 #[test]
@@ -160,10 +164,41 @@ fn generate(random: &mut Random, round: u32) -> Vec<u8> {
         _ => Ask::attempt("REGISTER", "n").text(&branch),
     };
     let pieces = [
-        "\r\n ", "\n\t", "\r\n", "\n", "\"", "\\\"", "\\", ",", ";", "=", " = ", "nonce=\"x\"", "nonce=y", "cnonce=\"z\"", "Via: ",
-        "v:", "V : ", ";branch=q", "; Branch = r", "Authorization: Digest ", "authorization : DIGEST ", "Proxy-Authorization: Digest ",
-        "WWW-Authenticate: Digest ", "Proxy-Authenticate: Digest ", "username=\"u\"", "response=\"r\"", "stale=true", "STALE = \"true\"",
-        "CSeq: 1 REGISTER", "CSeq:\r\n 7\r\n INVITE", "User-Agent: x", "aaaaaaaaaaaaaaaaaaaaaaaa", "\0", "\u{e9}", ":",
+        "\r\n ",
+        "\n\t",
+        "\r\n",
+        "\n",
+        "\"",
+        "\\\"",
+        "\\",
+        ",",
+        ";",
+        "=",
+        " = ",
+        "nonce=\"x\"",
+        "nonce=y",
+        "cnonce=\"z\"",
+        "Via: ",
+        "v:",
+        "V : ",
+        ";branch=q",
+        "; Branch = r",
+        "Authorization: Digest ",
+        "authorization : DIGEST ",
+        "Proxy-Authorization: Digest ",
+        "WWW-Authenticate: Digest ",
+        "Proxy-Authenticate: Digest ",
+        "username=\"u\"",
+        "response=\"r\"",
+        "stale=true",
+        "STALE = \"true\"",
+        "CSeq: 1 REGISTER",
+        "CSeq:\r\n 7\r\n INVITE",
+        "User-Agent: x",
+        "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "\0",
+        "\u{e9}",
+        ":",
     ];
     for _ in 0..random.below(12) {
         let mut at = random.below(text.len() + 1);

@@ -89,7 +89,9 @@ fn only_ports_of_services_unless_the_scope_is_the_host() {
 #[test]
 fn prefixes() {
     let mut rig = Rig::new();
-    for (path, prefix) in [(UDP4, "192.0.2.0/29"), (UDP6, "2001:db8:7::/48"), (UDP4, "0.0.0.0/1"), (UDP4, "192.0.2.0/24")] {
+    for (path, prefix) in
+        [(UDP4, "192.0.2.0/29"), (UDP6, "2001:db8:7::/48"), (UDP4, "0.0.0.0/1"), (UDP4, "192.0.2.0/24")]
+    {
         let prefix = prefix.parse().unwrap();
         rig.settings.prefix_bans = 0;
         rig.run.tables.write_settings(&rig.settings).unwrap();
