@@ -299,8 +299,9 @@ pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u
     fresh.level = step.level;
     fresh.since_ns = now_ns;
     fresh.until_ns = now_ns.saturating_add(step.length_ns);
+    let fresh: &Ban = fresh;
     let Some(known) = known else {
-        return match BANS.insert(source, &*fresh, u64::from(BPF_NOEXIST)) {
+        return match BANS.insert(source, fresh, u64::from(BPF_NOEXIST)) {
             Ok(()) => None,
             Err(_) => Some(Reason::BanLost),
         };

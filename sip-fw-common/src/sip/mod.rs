@@ -1,8 +1,10 @@
 //! Reading SIP heads (RFC 3261 §7, §25): as much as the judgement needs, and no more.
 
+mod found;
 mod scan;
 mod start_line;
 mod words;
 
-pub use scan::{Cursor, Scan, scan, scan_chunk};
+pub use found::Scan;
+pub use scan::{Cursor, scan, scan_chunk};
 pub use start_line::{StartLine, message_start, start_line};

@@ -9,136 +9,11 @@
 //! path once per step unless two paths meet in the same state; all state that lives across steps is therefore made
 //! unknown to it by adding a zero that it cannot prove to be one ([`crate::abi::Settings::zero`]).
 
+use super::found::{BRANCH, DIGEST, NONCE, STALE, Scan, USER, USER_AGENT};
 use super::start_line::method;
 use super::words::{find, first, is_space, lower, starts_with};
-use crate::abi::Method;
-use crate::head::{Head, Span};
-use crate::limits::{CREDENTIALS_MAX, HEAD_BYTES, SCAN_CHUNK_STEPS, SCAN_CHUNKS_MAX};
-
-/// What a scan found.
-#[repr(C, align(8))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scan {
-    spans: [Span; FIELDS],
-    /// Digest credentials (in a request) or challenges (in a response).
-    pub credentials: u16,
-    /// Nonces in them; more than [`CREDENTIALS_MAX`] are counted, but only the latest are kept.
-    nonces: u16,
-    /// Responses in them.
-    digests: u16,
-    /// CSeq's method, a [`Method`].
-    cseq_method: u8,
-    /// Bits of [`Scan::VIA`], [`Scan::COMPLETE`], [`Scan::CSEQ`].
-    flags: u8,
-}
-
-const FIELDS: usize = 16;
-const BRANCH: u64 = 0;
-const USER_AGENT: u64 = 1;
-const USER: u64 = 2;
-const STALE: u64 = 3;
-const NONCE: u64 = 8;
-const DIGEST: u64 = 12;
-const _: () =
-    assert!(NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize && DIGEST as usize + CREDENTIALS_MAX <= FIELDS);
-
-impl Scan {
-    const VIA: u8 = 1;
-    const COMPLETE: u8 = 2;
-    const CSEQ: u8 = 4;
-
-    /// Nothing found.
-    pub const NOTHING: Self = Self {
-        spans: [Span { at: 0, len: 0 }; FIELDS],
-        credentials: 0,
-        nonces: 0,
-        digests: 0,
-        cseq_method: 0,
-        flags: 0,
-    };
-
-    /// The branch of the top Via; empty if it has none.
-    #[inline(always)]
-    #[must_use]
-    pub fn branch(&self) -> Span {
-        self.spans[BRANCH as usize]
-    }
-
-    /// The User-Agent's value.
-    #[inline(always)]
-    #[must_use]
-    pub fn user_agent(&self) -> Span {
-        self.spans[USER_AGENT as usize]
-    }
-
-    /// The user name of the credentials.
-    #[inline(always)]
-    #[must_use]
-    pub fn user(&self) -> Span {
-        self.spans[USER as usize]
-    }
-
-    /// The nonce of the credentials or challenge in this slot, below [`CREDENTIALS_MAX`].
-    #[inline(always)]
-    #[must_use]
-    pub fn nonce(&self, slot: usize) -> Span {
-        self.spans[NONCE as usize + slot % CREDENTIALS_MAX]
-    }
-
-    /// The response of the credentials in this slot, below [`CREDENTIALS_MAX`].
-    #[inline(always)]
-    #[must_use]
-    pub fn digest(&self, slot: usize) -> Span {
-        self.spans[DIGEST as usize + slot % CREDENTIALS_MAX]
-    }
-
-    /// Whether a Via was found at all; a message without one is not SIP.
-    #[inline(always)]
-    #[must_use]
-    pub fn has_via(&self) -> bool {
-        self.flags & Self::VIA != 0
-    }
-
-    /// Whether the empty line that ends the head was reached.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.flags & Self::COMPLETE != 0
-    }
-
-    /// The method in CSeq; None without CSeq.
-    #[inline(always)]
-    #[must_use]
-    pub fn cseq_method(&self) -> Option<Method> {
-        if self.flags & Self::CSEQ != 0 { Method::from_number(self.cseq_method) } else { None }
-    }
-
-    /// Whether the challenge says `stale=true` (RFC 7616 §3.3).
-    #[inline(always)]
-    #[must_use]
-    pub fn is_stale(&self, head: &Head) -> bool {
-        let stale = self.spans[STALE as usize];
-        stale.len == 4 && starts_with(lower(head.word(u64::from(stale.at))), b"true")
-    }
-
-    #[inline(always)]
-    fn note(&mut self, field: u64, begin: u64, end: u64) {
-        let slot = CREDENTIALS_MAX as u64 - 1;
-        let field = match field & !slot {
-            NONCE => {
-                self.nonces = self.nonces.wrapping_add(1);
-                NONCE + (u64::from(self.nonces.wrapping_sub(1)) & slot)
-            }
-            DIGEST => {
-                self.digests = self.digests.wrapping_add(1);
-                DIGEST + (u64::from(self.digests.wrapping_sub(1)) & slot)
-            }
-            _ => field,
-        };
-        let span = Span { at: begin as u16, len: end.wrapping_sub(begin) as u16 };
-        self.spans[(field & (FIELDS as u64 - 1)) as usize] = span;
-    }
-}
+use crate::head::Head;
+use crate::limits::{HEAD_BYTES, SCAN_CHUNK_STEPS, SCAN_CHUNKS_MAX};
 
 /// Looking for the end of a line.
 const LINE: u64 = 0;
@@ -241,8 +116,7 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                         if byte.is_ascii_digit() {
                             at += 1;
                         } else {
-                            found.cseq_method = method(head, at) as u8;
-                            found.flags |= Scan::CSEQ;
+                            found.cseq(method(head, at));
                             state = LINE;
                         }
                         continue;
@@ -463,6 +337,9 @@ fn parameter<const RESPONSE: bool>(name: u64, via: bool) -> (u64, u64) {
 mod tests {
     use super::super::{StartLine, message_start, start_line};
     use super::*;
+    use crate::abi::Method;
+    use crate::head::Span;
+    use crate::limits::CREDENTIALS_MAX;
 
     struct Read {
         head: Head,
