@@ -103,6 +103,7 @@ mod access {
     #[inline(always)]
     pub fn store(bytes: &mut [u8; HEAD_BYTES + HEAD_SLACK_BYTES], at: u64) {
         // SAFETY: callers mask `at` below HEAD_BYTES and add at most HEAD_SLACK_BYTES - 8; BPF allows any alignment.
-        unsafe { *bytes.as_mut_ptr().add(at as usize).cast::<u64>() = 0 }
+        // Volatile, or four stores become a call that stores byte by byte.
+        unsafe { bytes.as_mut_ptr().add(at as usize).cast::<u64>().write_volatile(0) }
     }
 }

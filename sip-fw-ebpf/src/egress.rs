@@ -5,7 +5,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
-    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Strikes, Transaction,
+    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Transaction,
     TransactionKey,
 };
 use sip_fw_common::hash;
@@ -13,7 +13,7 @@ use sip_fw_common::head::{Head, Span};
 use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
 use sip_fw_common::limits::CREDENTIALS_MAX;
 use sip_fw_common::reason::Reason;
-use sip_fw_common::sip::{Cursor, Scan, StartLine, message_start, start_line};
+use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
 use sip_fw_common::wire::{self, Packet, Transport};
 
 use crate::maps::Scratch;
@@ -92,14 +92,14 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         _ => return Reason::OutUnjudged,
     };
     scan::response(scratch, Cursor::new(start, len, zero));
-    let Scratch { head, scan: found, event, ban, no_strikes, .. } = scratch;
+    let Scratch { head, scan: found, event, ban, .. } = scratch;
 
     let seed = settings.hash_seed;
     let key = TransactionKey { source, branch: hash::span(head, seed, found.branch()) };
     let asked = tables::asked(&key);
     let method = asked.map_or(Method::Other as u8, |asked| asked.method);
     if status == 401 || status == 407 {
-        hand_out_nonces(settings, head, found, source, method);
+        sip_fw_hand_out(source.bits, u64::from(method), seed);
     }
     let Some(asked) = asked else { return Reason::OutUnmatched };
     // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1).
@@ -171,7 +171,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
                 return Reason::FailureUnproven;
             }
             count(Entry::FailureProven);
-            fail(context, settings, asked.user_hash, event, ban, no_strikes);
+            fail(context, settings, asked.user_hash, event, ban);
             Reason::FailureProven
         }
     }
@@ -179,10 +179,10 @@ fn message(context: &TcContext, place: &Place) -> Reason {
 
 /// Counts a proven failure and bans at the threshold.
 #[inline(always)]
-fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, ban: &mut Ban, none: &Strikes) {
+fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, ban: &mut Ban) {
     let last = tables::ban(event.source);
     let forgiven_ns = last.map_or(0, |ban| ban.until_ns);
-    event.strikes = tables::strike(settings, event, user, forgiven_ns, none);
+    event.strikes = tables::sip_fw_strike(event.source.bits, user, event.time_ns, settings.window_ns, forgiven_ns);
     tables::send(event);
     debug!(context, "proven failure {} of threshold {}", event.strikes, settings.threshold);
     if event.strikes < settings.threshold {
@@ -209,18 +209,21 @@ fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, 
     }
 }
 
-/// Remembers the nonces of a challenge.
-#[inline(always)]
-fn hand_out_nonces(settings: &Settings, head: &Head, found: &Scan, source: Source, method: u8) {
+/// Remembers the nonces of the challenge in the scratch. A global function, as [`ingress::sip_fw_request`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_hand_out(source: u64, method: u64, seed: u64) -> u32 {
+    let Some(Scratch { head, scan: found, .. }) = tables::scratch_egress() else { return 0 };
     let mut slot = 0;
     while slot < CREDENTIALS_MAX {
         let span = found.nonce(slot);
         if span.len != 0 {
             let form = if is_pjsip(head, span) { Nonce::PJSIP } else { 0 };
-            tables::hand_out(hash::span(head, settings.hash_seed, span), source, method, form);
+            tables::hand_out(hash::span(head, seed, span), Source { bits: source }, method as u8, form);
         }
         slot += 1;
     }
+    slot as u32
 }
 
 /// Whether a nonce has the form of chan_pjsip: ten digits of a Unix time, a slash, 32 hexadecimal digits.

@@ -4,7 +4,7 @@ use core::ffi::{c_long, c_void};
 
 use aya_ebpf::helpers::bpf_loop;
 use sip_fw_common::limits::SCAN_CHUNKS_MAX;
-use sip_fw_common::sip::{Cursor, Scan, scan_chunk};
+use sip_fw_common::sip::{Cursor, scan_chunk};
 
 use crate::maps::Scratch;
 use crate::tables;
@@ -13,7 +13,7 @@ use crate::tables;
 #[inline(always)]
 pub fn request(scratch: &mut Scratch, cursor: Cursor) {
     scratch.cursor = cursor;
-    scratch.scan = Scan::NOTHING;
+    tables::clear(&mut scratch.scan);
     run(request_chunk);
 }
 
@@ -21,7 +21,7 @@ pub fn request(scratch: &mut Scratch, cursor: Cursor) {
 #[inline(always)]
 pub fn response(scratch: &mut Scratch, cursor: Cursor) {
     scratch.cursor = cursor;
-    scratch.scan = Scan::NOTHING;
+    tables::clear(&mut scratch.scan);
     run(response_chunk);
 }
 

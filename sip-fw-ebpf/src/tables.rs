@@ -3,12 +3,13 @@
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
-    Ban, Event, EventKind, Nonce, PrefixKey, Service, Settings, Source, SourceState, Strike, Strikes, Transaction,
+    Ban, Event, EventKind, Nonce, PrefixKey, Service, Settings, Source, SourceState, Strike, Transaction,
     TransactionKey, port_slot,
 };
 use sip_fw_common::ladder;
 use sip_fw_common::limits::STRIKES_MAX;
 use sip_fw_common::reason::Reason;
+use sip_fw_common::sip::Scan;
 
 use crate::atomic::Shared;
 use crate::maps::{
@@ -40,6 +41,19 @@ pub fn scratch_ingress() -> Option<&'static mut Scratch> {
 pub fn scratch_egress() -> Option<&'static mut Scratch> {
     // SAFETY: per CPU, and egress does not interrupt itself.
     SCRATCH_EGRESS.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Makes a scan [`Scan::NOTHING`], word by word: an assignment becomes a call that stores byte by byte.
+#[inline(always)]
+pub fn clear(scan: &mut Scan) {
+    const WORDS: usize = size_of::<Scan>() / 8;
+    const _: () = assert!(WORDS * 8 == size_of::<Scan>());
+    let mut word = 0;
+    while word < WORDS {
+        // SAFETY: below the length asserted above; Scan is plain integers, aligned to eight bytes, valid as zeroes.
+        unsafe { (&raw mut *scan).cast::<u64>().add(word).write_volatile(0) };
+        word += 1;
+    }
 }
 
 /// Counts a packet under what was seen of it.
@@ -247,11 +261,17 @@ pub fn nonce(hash: u64) -> Option<Nonce> {
 }
 
 /// Writes a proven failure into the source's ring and counts those that matter now.
-#[inline(always)]
-pub fn strike(settings: &Settings, event: &Event, user: u64, forgiven_ns: u64, none: &Strikes) -> u32 {
-    let (source, now_ns) = (event.source, event.time_ns);
-    if STRIKES.get_ptr_mut(source).is_none() {
-        let _ = STRIKES.insert(source, none, u64::from(BPF_NOEXIST));
+///
+/// A global function (scalars only): the verifier checks it once, and what it returns is one unknown number to the rest
+/// instead of 32 known ones.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_strike(source: u64, user: u64, now_ns: u64, window_ns: u64, forgiven_ns: u64) -> u32 {
+    let source = Source { bits: source };
+    if STRIKES.get_ptr_mut(source).is_none()
+        && let Some(scratch) = scratch_egress()
+    {
+        let _ = STRIKES.insert(source, &scratch.no_strikes, u64::from(BPF_NOEXIST));
     }
     let Some(strikes) = STRIKES.get_ptr_mut(source) else { return 0 };
     // SAFETY: a live map value; every CPU writes its own slot.
@@ -261,7 +281,7 @@ pub fn strike(settings: &Settings, event: &Event, user: u64, forgiven_ns: u64, n
         (*strikes).ring[slot] = Strike { time_ns: now_ns, user };
         // An atomic that returns a value is a full barrier: of two CPUs, at least one counts both strikes.
         let _ = written.fetch_add(0);
-        (*strikes).within(settings.window_ns, now_ns, forgiven_ns)
+        (*strikes).within(window_ns, now_ns, forgiven_ns)
     }
 }
 
