@@ -37,6 +37,7 @@ mod tests {
             clock_offset_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 100 * MINUTE,
+            known_peer_ns: MINUTE,
             ladder_ns: [MINUTE, 10 * MINUTE, 60 * MINUTE, 0, 0, 0, 0, 0],
             ipv6_mask: u64::MAX,
             hash_seed: 1,

@@ -14,6 +14,7 @@ pub mod duration;
 pub mod guard;
 pub mod ledger;
 pub mod limits;
+pub mod peers;
 pub mod record;
 pub mod source;
 pub mod text;

@@ -38,3 +38,19 @@ pub const BAN_IPV6_PREFIX_MIN: u8 = 16;
 
 /// Bytes of an operator's reason that are kept.
 pub const REASON_BYTES_MAX: usize = 200;
+
+/// Known peers whose failures are judged at once. More fail only when a PBX changes all its passwords.
+pub const PEERS_JUDGED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// Failing users remembered per known peer: an office whose phones all fail at once. About 300 bytes each.
+pub const PEER_USERS_MAX: usize = 64;
+
+/// Failures of one user of a known peer within a minute that no phone makes. The most impatient one known tries 15
+/// times at once for one typing error.
+pub const PEER_FAILURES_PER_MINUTE_MAX: usize = 20;
+
+/// Users of a known peer that never authenticated from there and fail: one or two are new phones.
+pub const PEER_STRANGERS_MAX: usize = 3;
+
+/// How often a device at fault is reported, in nanoseconds.
+pub const DEVICE_FAULT_EVERY_NS: u64 = 3_600_000_000_000;

@@ -23,6 +23,8 @@ pub enum EventName {
     Unban,
     /// A ban reached its deadline.
     Expire,
+    /// A device of a known peer fails steadily; nobody is banned for it.
+    DeviceFault,
     /// A new configuration is in force.
     RulesApplied,
     /// The programs are attached to an interface.
@@ -47,6 +49,7 @@ impl EventName {
             Self::Ban => "ban",
             Self::Unban => "unban",
             Self::Expire => "expire",
+            Self::DeviceFault => "device-fault",
             Self::RulesApplied => "rules-applied",
             Self::Attached => "attached",
             Self::Detached => "detached",

@@ -5,7 +5,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
-    Ban, BanOrigin, Event, EventKind, Evidence, Method, Nonce, ServiceKind, Settings, Source, Transaction,
+    Ban, BanOrigin, Event, EventKind, Evidence, Known, Method, Nonce, Peer, ServiceKind, Settings, Source, Transaction,
     TransactionKey,
 };
 use sip_fw_common::hash;
@@ -92,7 +92,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         _ => return Reason::OutUnjudged,
     };
     scan::response(scratch, Cursor::new(start, len, zero));
-    let Scratch { head, scan: found, event, ban, .. } = scratch;
+    let Scratch { head, scan: found, event, ban, peer, .. } = scratch;
 
     let seed = settings.hash_seed;
     let key = TransactionKey { source, branch: hash::span(head, seed, found.branch()) };
@@ -141,6 +141,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     event.level = 0;
     event.tcp = asked.tcp;
     event.observed = settings.observe as u8;
+    event.known = Known::Nobody as u8;
     event.user = asked.user;
     event.user_agent = asked.user_agent;
     match outcome(&answer) {
@@ -158,7 +159,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
             count(Entry::Success);
             // A nonce of another method proves the source, but not that anybody checked this password.
             if evidence as u8 == Evidence::Proven as u8 && (nonces.challenged || over_tcp) {
-                tables::clear_strikes(source, asked.user_hash);
+                clear(event, asked.user_hash, peer);
             }
             event.kind = EventKind::AuthSuccess as u8;
             tables::send(event);
@@ -177,15 +178,28 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     }
 }
 
-/// Counts a proven failure and bans at the threshold.
-#[inline(always)]
+/// Clears what a success with proof clears, and makes its source a known peer.
+#[inline(never)]
+fn clear(event: &Event, user: u64, peer: &mut Peer) {
+    tables::clear_strikes(event.source, user);
+    peer.last_ns = event.time_ns;
+    peer.tcp = event.tcp;
+    peer.service = event.service;
+    peer.user = event.user;
+    tables::welcome(event.source, user, peer);
+}
+
+/// Counts a proven failure, and bans at the threshold a source that is no known peer: an office is not banned for one
+/// bad phone, and who tells the two apart is user space.
+#[inline(never)]
 fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, ban: &mut Ban) {
     let last = tables::ban(event.source);
     let forgiven_ns = last.map_or(0, |ban| ban.until_ns);
     event.strikes = tables::sip_fw_strike(event.source.bits, user, event.time_ns, settings.window_ns, forgiven_ns);
+    event.known = tables::known(settings, event.source, user, event.time_ns) as u8;
     tables::send(event);
     debug!(context, "proven failure {} of threshold {}", event.strikes, settings.threshold);
-    if event.strikes < settings.threshold {
+    if event.strikes < settings.threshold || event.known != Known::Nobody as u8 {
         return;
     }
     ban.packets = 0;

@@ -6,8 +6,8 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes,
-    Transaction, TransactionKey,
+    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState,
+    Strikes, Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
 use sip_fw_common::limits::EVENT_RING_BYTES;
@@ -48,6 +48,10 @@ pub static TRANSACTIONS: LruHashMap<TransactionKey, Transaction> = LruHashMap::w
 #[map]
 pub static NONCES: LruHashMap<u64, Nonce> = LruHashMap::with_max_entries(1024, 0);
 
+/// Known peers. Only a success with proof gets an entry, so forged packets cannot push anybody out.
+#[map]
+pub static PEERS: LruHashMap<PeerKey, Peer> = LruHashMap::with_max_entries(1024, 0);
+
 /// Packets and bytes by [`Reason`].
 #[map]
 pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::SLOTS, 0);
@@ -69,6 +73,8 @@ pub struct Scratch {
     pub transaction: Transaction,
     /// The ban being built.
     pub ban: Ban,
+    /// The peer being built.
+    pub peer: Peer,
     /// The event being built.
     pub event: Event,
     /// Never written: the value of a source's first strike.

@@ -3,8 +3,8 @@
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
-    Ban, Event, EventKind, Nonce, PrefixKey, Service, Settings, Source, SourceState, Strike, Transaction,
-    TransactionKey, port_slot,
+    Ban, Event, EventKind, Known, Nonce, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState, Strike,
+    Transaction, TransactionKey, port_slot,
 };
 use sip_fw_common::ladder;
 use sip_fw_common::limits::STRIKES_MAX;
@@ -13,8 +13,8 @@ use sip_fw_common::sip::Scan;
 
 use crate::atomic::Shared;
 use crate::maps::{
-    BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, PORTS, SCRATCH_EGRESS, SCRATCH_INGRESS, SETTINGS, SOURCES, STRIKES,
-    Scratch, TRANSACTIONS,
+    BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, PEERS, PORTS, SCRATCH_EGRESS, SCRATCH_INGRESS, SETTINGS, SOURCES,
+    STRIKES, Scratch, TRANSACTIONS,
 };
 
 /// The settings; None before the agent wrote any.
@@ -298,6 +298,36 @@ pub fn clear_strikes(source: Source, user: u64) {
             }
         }
         slot += 1;
+    }
+}
+
+/// Remembers a success: who it was, and that the source is a known peer.
+#[inline(always)]
+pub fn welcome(source: Source, user: u64, peer: &mut Peer) {
+    let now_ns = peer.last_ns;
+    for key in [PeerKey { source, user }, PeerKey { source, user: 0 }] {
+        if let Some(known) = PEERS.get_ptr_mut(key) {
+            // SAFETY: a live map value; an eight-byte store cannot tear.
+            unsafe { (*known).last_ns = now_ns };
+        } else {
+            peer.first_ns = now_ns;
+            let _ = PEERS.insert(key, &*peer, u64::from(BPF_NOEXIST));
+        }
+    }
+}
+
+/// Who authenticated from this source lately.
+#[inline(always)]
+pub fn known(settings: &Settings, source: Source, user: u64, now_ns: u64) -> Known {
+    let lately = |user| {
+        // SAFETY: a live map value, copied out at once.
+        let peer = unsafe { PEERS.get(PeerKey { source, user }) };
+        peer.is_some_and(|peer| now_ns.saturating_sub(peer.last_ns) < settings.known_peer_ns)
+    };
+    match (lately(0), lately(user)) {
+        (false, _) => Known::Nobody,
+        (true, false) => Known::Source,
+        (true, true) => Known::User,
     }
 }
 

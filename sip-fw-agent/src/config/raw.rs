@@ -52,6 +52,7 @@ pub struct RawBan {
     pub window: Maybe<String>,
     pub ladder: List,
     pub decay: Maybe<String>,
+    pub known_peer: Maybe<String>,
     pub scope: Maybe<String>,
 }
 
@@ -64,6 +65,7 @@ pub struct RawLimits {
     pub strikes: Maybe<i64>,
     pub transactions: Maybe<i64>,
     pub nonces: Maybe<i64>,
+    pub peers: Maybe<i64>,
 }
 
 /// Reads a whole file. What is faulty is missing from the values, and listed.
@@ -101,6 +103,7 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             window: ban.string("window"),
             ladder: ban.strings("ladder"),
             decay: ban.string("decay"),
+            known_peer: ban.string("known_peer"),
             scope: ban.string("scope"),
         };
     });
@@ -112,6 +115,7 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             strikes: limits.integer("strikes"),
             transactions: limits.integer("transactions"),
             nonces: limits.integer("nonces"),
+            peers: limits.integer("peers"),
         };
     });
     root.finish();

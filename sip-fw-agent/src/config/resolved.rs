@@ -98,6 +98,8 @@ pub struct BanRules {
     pub ladder: Vec<Duration>,
     /// Quiet time after which the step is forgotten.
     pub decay: Duration,
+    /// How long a source that authenticated stays a known peer.
+    pub known_peer: Duration,
     /// A banned source reaches no port of this host at all.
     pub scope_host: bool,
 }
@@ -135,6 +137,7 @@ impl Config {
             clock_offset_ns: 0,
             window_ns: nanos(self.ban.window),
             decay_ns: nanos(self.ban.decay),
+            known_peer_ns: nanos(self.ban.known_peer),
             ladder_ns,
             ipv6_mask: self.ipv6.mask(),
             hash_seed,
@@ -352,6 +355,7 @@ impl Check<'_> {
             window: self.length("ban.window", raw.window.as_ref(), Duration::from_secs(600)),
             ladder: self.ladder(raw),
             decay: self.length("ban.decay", raw.decay.as_ref(), Duration::from_secs(30 * 86_400)),
+            known_peer: self.length("ban.known_peer", raw.known_peer.as_ref(), Duration::from_secs(7 * 86_400)),
             scope_host: self.choice("ban.scope", raw.scope.as_ref(), &[("services", false), ("host", true)]),
         }
     }
@@ -392,6 +396,7 @@ impl Check<'_> {
             strikes: size("limits.strikes", &raw.strikes, &TABLE, 16_384),
             transactions: size("limits.transactions", &raw.transactions, &TABLE, 65_536),
             nonces: size("limits.nonces", &raw.nonces, &TABLE, 65_536),
+            peers: size("limits.peers", &raw.peers, &TABLE, 65_536),
         }
     }
 

@@ -30,6 +30,7 @@ threshold = 3
 window = "5m"
 ladder = ["30s", "1h"]
 decay = "1w"
+known_peer = "2d"
 scope = "host"
 [limits]
 bans = 2048
@@ -38,6 +39,7 @@ sources = 4096
 strikes = 8192
 transactions = 16384
 nonces = 32768
+peers = 4096
 "#;
 
 fn faults(text: &str) -> Vec<String> {
@@ -74,6 +76,7 @@ fn every_key() {
     let settings = config.settings(7, 2);
     assert_eq!(settings.window_ns, 300_000_000_000);
     assert_eq!(settings.decay_ns, 604_800_000_000_000);
+    assert_eq!(settings.known_peer_ns, 172_800_000_000_000);
     assert_eq!(settings.ladder_ns[..3], [30_000_000_000, 3_600_000_000_000, 0]);
     assert_eq!(settings.ipv6_mask, 0xffff_ffff_ffff_ff00);
     assert_eq!((settings.hash_seed, settings.threshold, settings.ladder_steps), (7, 3, 2));
@@ -147,7 +150,7 @@ socket = "control.sock"
             "x.toml:17: ban.ladder: found \"1m\"; allowed: a step longer than the one before, 1m".to_owned(),
             format!("x.toml:17: ban.ladder: found \"400d\"; allowed: {length}"),
             "x.toml:18: ban.scope: found \"galaxy\"; allowed: \"services\" or \"host\"".to_owned(),
-            "x.toml:19: ban.wat: found an unknown key; allowed: threshold, window, ladder, decay, scope".to_owned(),
+            "x.toml:19: ban.wat: found an unknown key; allowed: threshold, window, ladder, decay, known_peer, scope".to_owned(),
             "x.toml:21: limits.bans: found 1023; allowed: 1024 to 4194304".to_owned(),
             "x.toml:22: limits.ban_prefixes: found 15; allowed: 16 to 65536".to_owned(),
             "x.toml:24: paths.socket: found \"control.sock\"; allowed: an absolute path".to_owned(),

@@ -1,7 +1,7 @@
 //! Obeys the controller.
 
-use sip_fw_common::abi::Source;
-use sip_fw_core::controller::Command;
+use sip_fw_common::abi::{Event, EventKind, Evidence, Known, Source};
+use sip_fw_core::controller::{Command, Input};
 use sip_fw_core::record::Record;
 
 use crate::kernel::{KernelError, Tables};
@@ -34,6 +34,19 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
         errors.extend(result.err());
     }
     (records, errors)
+}
+
+/// The controller's input for an event of the programs.
+///
+/// # Errors
+///
+/// When the ban table cannot be read.
+pub fn input(event: Event, tables: &Tables) -> Result<Input, KernelError> {
+    let failure = event.kind == EventKind::AuthFailure as u8 && event.evidence == Evidence::Proven as u8;
+    if failure && event.known != Known::Nobody as u8 {
+        return Ok(Input::PeerFailure { event, found: tables.ban(event.source)? });
+    }
+    Ok(Input::Kernel(event))
 }
 
 /// Makes the settings say how many prefixes are banned: at 0 the programs do not ask their table.

@@ -79,7 +79,10 @@ impl Agent {
 
     pub fn events(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
-            self.handle(Input::Kernel(event));
+            match crate::control::execute::input(event, &self.kernel.tables) {
+                Ok(input) => self.handle(input),
+                Err(error) => self.complain(Some(error.to_string())),
+            }
         }
     }
 

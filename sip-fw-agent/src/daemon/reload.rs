@@ -14,9 +14,9 @@ pub fn restart_needed(old: &Config, new: &Config) -> Option<String> {
     (!keys.is_empty()).then(|| keys.join(", "))
 }
 
-const fn limits(config: &Config) -> [u32; 6] {
+const fn limits(config: &Config) -> [u32; 7] {
     let sizes = config.limits;
-    [sizes.bans, sizes.ban_prefixes, sizes.sources, sizes.strikes, sizes.transactions, sizes.nonces]
+    [sizes.bans, sizes.ban_prefixes, sizes.sources, sizes.strikes, sizes.transactions, sizes.nonces, sizes.peers]
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct TableSizes {
     pub transactions: u32,
     /// Nonces handed out.
     pub nonces: u32,
+    /// Known peers and their users.
+    pub peers: u32,
 }
 
 /// What to load and where.
@@ -99,6 +101,7 @@ pub(super) fn loader<'a>(sizes: &TableSizes, log_level: &'a u8) -> EbpfLoader<'a
         .map_max_entries(map::STRIKES, sizes.strikes)
         .map_max_entries(map::TRANSACTIONS, sizes.transactions)
         .map_max_entries(map::NONCES, sizes.nonces)
+        .map_max_entries(map::PEERS, sizes.peers)
         .override_global(aya_log::LEVEL, log_level, false);
     loader
 }

@@ -7,7 +7,8 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use ipnet::IpNet;
 use sip_fw_common::abi::{
-    Ban, Counter, PORT_TABLE_LEN, PrefixKey, Service, Settings, Source, SourceState, Strikes, map, port_slot,
+    Ban, Counter, PORT_TABLE_LEN, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState, Strikes, map,
+    port_slot,
 };
 use sip_fw_common::reason::Reason;
 
@@ -21,6 +22,7 @@ pub struct Tables {
     ban_prefixes: LpmTrie<MapData, PrefixKey, Ban>,
     sources: HashMap<MapData, Source, SourceState>,
     strikes: HashMap<MapData, Source, Strikes>,
+    peers: HashMap<MapData, PeerKey, Peer>,
     counters: PerCpuArray<MapData, Counter>,
     pins: Option<PathBuf>,
 }
@@ -61,6 +63,7 @@ impl Tables {
             ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,
             sources: typed(map::SOURCES, take(map::SOURCES)?)?,
             strikes: typed(map::STRIKES, take(map::STRIKES)?)?,
+            peers: typed(map::PEERS, take(map::PEERS)?)?,
             counters: typed(map::COUNTERS, take(map::COUNTERS)?)?,
             pins: None,
         })
@@ -192,6 +195,14 @@ impl Tables {
     /// If the kernel refuses.
     pub fn clear_strikes(&mut self, source: Source) -> Result<(), KernelError> {
         found(self.strikes.remove(&source), "cannot clear strikes").map(drop)
+    }
+
+    /// Every known peer and its users; the key with user 0 stands for the source itself.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn peers(&self) -> Result<Vec<(PeerKey, Peer)>, KernelError> {
+        snapshot(self.peers.iter(), "cannot list the known peers")
     }
 
     /// Packets and bytes, by reason number and CPU.

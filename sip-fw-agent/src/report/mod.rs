@@ -59,7 +59,7 @@ impl Reporter {
 const fn priority(event: EventName) -> libsystemd::logging::Priority {
     use libsystemd::logging::Priority;
     match event {
-        EventName::Degraded => Priority::Warning,
+        EventName::Degraded | EventName::DeviceFault => Priority::Warning,
         EventName::Ban | EventName::Unban | EventName::Detached => Priority::Notice,
         EventName::AuthFailure
         | EventName::AuthSuccess

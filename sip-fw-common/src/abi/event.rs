@@ -25,6 +25,18 @@ number_enum! {
 }
 
 number_enum! {
+    /// Whether anybody authenticated from this source before.
+    pub enum Known: u8 {
+        /// Nobody, or too long ago. The kernel bans it at the threshold.
+        Nobody = 0 => "unknown",
+        /// Another user did: a known peer. User space judges.
+        Source = 1 => "known-source",
+        /// This user did: a known peer. User space judges.
+        User = 2 => "known-user",
+    }
+}
+
+number_enum! {
     /// Method of a request (RFC 3261 §27.4 and its extensions).
     pub enum Method: u8 {
         /// Any other.
@@ -78,8 +90,10 @@ pub struct Event {
     pub tcp: u8,
     /// 1: the ban is only reported (mode observe).
     pub observed: u8,
+    /// A [`Known`], for a failure.
+    pub known: u8,
     /// Padding.
-    pub _pad: [u8; 3],
+    pub _pad: [u8; 2],
     /// User name tried.
     pub user: Text,
     /// User-Agent.

@@ -10,12 +10,12 @@ mod pod;
 mod source;
 mod values;
 
-pub use event::{Event, EventKind, Evidence, Method};
+pub use event::{Event, EventKind, Evidence, Known, Method};
 pub use names::{PORT_TABLE_LEN, PROGRAM_EGRESS, PROGRAM_INGRESS, map, port_slot};
 pub use source::Source;
 pub use values::{
-    Ban, BanOrigin, Counter, Nonce, PrefixKey, Service, ServiceKind, Settings, SourceState, Strike, Strikes, Text,
-    Transaction, TransactionKey, UNTIL_LIFTED_NS,
+    Ban, BanOrigin, Counter, Nonce, Peer, PeerKey, PrefixKey, Service, ServiceKind, Settings, SourceState, Strike,
+    Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.

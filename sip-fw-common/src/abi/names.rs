@@ -23,6 +23,8 @@ pub mod map {
     pub const TRANSACTIONS: &str = "TRANSACTIONS";
     /// Nonces this host handed out.
     pub const NONCES: &str = "NONCES";
+    /// Known peers, and the users that authenticated there.
+    pub const PEERS: &str = "PEERS";
     /// Packets and bytes by reason, per CPU.
     pub const COUNTERS: &str = "COUNTERS";
     /// Events for user space.
@@ -30,7 +32,7 @@ pub mod map {
 
     /// Every map that outlives the agent, in the order in which they are pinned.
     pub const PINNED: &[&str] =
-        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, COUNTERS, EVENTS];
+        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, PEERS, COUNTERS, EVENTS];
 }
 
 /// Entries of the port table: UDP ports, then TCP ports.

@@ -13,4 +13,18 @@ macro_rules! pod {
     };
 }
 
-pod!(Settings, Service, Source, Ban, SourceState, Strikes, TransactionKey, Transaction, Nonce, Counter, Event,);
+pod!(
+    Settings,
+    Service,
+    Source,
+    Ban,
+    SourceState,
+    Strikes,
+    TransactionKey,
+    Transaction,
+    Nonce,
+    PeerKey,
+    Peer,
+    Counter,
+    Event,
+);

@@ -16,6 +16,8 @@ pub struct Settings {
     pub window_ns: u64,
     /// Quiet time after the end of a ban after which its step of the ladder is forgotten.
     pub decay_ns: u64,
+    /// How long a source that authenticated stays a known peer.
+    pub known_peer_ns: u64,
     /// Length of a ban at each step of the ladder; the first [`Settings::ladder_steps`] are valid.
     pub ladder_ns: [u64; LADDER_STEPS_MAX],
     /// Bits of an IPv6 address that make a source.
@@ -35,7 +37,7 @@ pub struct Settings {
     /// Always 0. The verifier cannot know that, which keeps its states few (see the scanner).
     pub zero: u32,
 }
-const _: () = assert!(size_of::<Settings>() == 8 * (5 + LADDER_STEPS_MAX) + 24);
+const _: () = assert!(size_of::<Settings>() == 8 * (6 + LADDER_STEPS_MAX) + 24);
 
 number_enum! {
     /// What is done with the packets of a service's ports.
@@ -230,6 +232,36 @@ pub struct Transaction {
     pub user_agent: Text,
 }
 const _: () = assert!(size_of::<Transaction>() == 8 * CREDENTIALS_MAX + 40 + 2 * TEXT_BYTES);
+
+/// A user at a source.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerKey {
+    /// Where.
+    pub source: Source,
+    /// Hash of the user name; 0 for the source itself, whoever it was.
+    pub user: u64,
+}
+const _: () = assert!(size_of::<PeerKey>() == 16);
+
+/// Somebody who authenticated with proof.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// First success.
+    pub first_ns: u64,
+    /// Last success.
+    pub last_ns: u64,
+    /// 1: the last one came over TCP.
+    pub tcp: u8,
+    /// Number of the service.
+    pub service: u8,
+    /// Padding.
+    pub _pad: [u8; 6],
+    /// User name of the last success.
+    pub user: Text,
+}
+const _: () = assert!(size_of::<Peer>() == 24 + TEXT_BYTES);
 
 /// A nonce this host handed out, by its hash.
 #[repr(C)]

@@ -11,6 +11,13 @@ use crate::source::Target;
 pub enum Input {
     /// The kernel programs say something.
     Kernel(Event),
+    /// A known peer failed, with proof.
+    PeerFailure {
+        /// The failure.
+        event: Event,
+        /// What the ban table holds for its source now.
+        found: Option<Ban>,
+    },
     /// Time passed; these are the tables now.
     Tick {
         /// The ban table.

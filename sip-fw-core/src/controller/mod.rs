@@ -3,6 +3,7 @@
 mod command;
 mod input;
 mod operator;
+mod peer;
 mod tick;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use crate::ledger::{Ledger, Page};
 use crate::limits::{
     PROVEN_RECORDS_BURST, PROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST, UNPROVEN_RECORDS_PER_SECOND,
 };
+use crate::peers::Peers;
 use crate::record::{EventName, Record};
 use crate::source::Ipv6Prefix;
 use crate::text::shown;
@@ -40,6 +42,7 @@ pub struct Rules {
 pub struct Controller {
     rules: Rules,
     ledger: Ledger,
+    peers: Peers,
     active: HashMap<Source, u64>,
     active_prefixes: HashMap<IpNet, u64>,
     unproven: Limited,
@@ -59,6 +62,7 @@ impl Controller {
         Self {
             rules,
             ledger,
+            peers: Peers::new(),
             active: HashMap::new(),
             active_prefixes: HashMap::new(),
             unproven: Limited::new(UNPROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST),
@@ -100,6 +104,7 @@ impl Controller {
         let say = |event, reason: String| vec![Command::Report(Record::new(now.wall, event).because(reason))];
         match input {
             Input::Kernel(event) => self.kernel(&event, now),
+            Input::PeerFailure { event, found } => self.peer_failure(&event, found.as_ref(), now),
             Input::Tick { bans, prefix_bans } => self.tick(&bans, &prefix_bans, now),
             Input::Ban { admitted, length, reason, found } => {
                 self.ban(admitted.target(), length, reason, found.as_ref(), now)
@@ -154,6 +159,9 @@ impl Controller {
     }
 
     fn auth_success(&mut self, event: &Event, now: Time) -> Vec<Command> {
+        if event.evidence == Evidence::Proven as u8 {
+            self.peers.success(event.source, &event.user);
+        }
         if !self.ledger.success(event.source, &event.user) || !self.proven.bucket.take(now.kernel_ns) {
             return Vec::new();
         }

@@ -19,6 +19,7 @@ pub fn rules() -> Rules {
         hash_seed: 1,
         threshold: 5,
         ladder_steps: 3,
+        known_peer_ns: 0,
         observe: 0,
         scope_host: 0,
         prefix_bans: 0,
@@ -49,7 +50,8 @@ pub fn event(kind: EventKind, source: Source, seconds: u64) -> Event {
         level: 0,
         tcp: 0,
         observed: 0,
-        _pad: [0; 3],
+        known: 0,
+        _pad: [0; 2],
         user: pack("1000"),
         user_agent: pack("friendly-scanner"),
     }

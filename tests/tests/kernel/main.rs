@@ -7,6 +7,7 @@ mod differential;
 mod drops;
 mod frames;
 mod hostile;
+mod peers;
 mod proof;
 mod rig;
 mod threshold;

@@ -95,8 +95,15 @@ impl Rig {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let sizes =
-            TableSizes { bans: 4096, ban_prefixes: 64, sources: 8192, strikes: 4096, transactions: 8192, nonces: 8192 };
+        let sizes = TableSizes {
+            bans: 4096,
+            ban_prefixes: 64,
+            sources: 8192,
+            strikes: 4096,
+            transactions: 8192,
+            nonces: 8192,
+            peers: 4096,
+        };
         let mut run = DryRun::load(&sizes).unwrap();
         let sip = Service { kind: ServiceKind::Sip as u8, ..Service::default() };
         let gated = Service { kind: ServiceKind::Opaque as u8, number: 1, ..Service::default() };
@@ -105,6 +112,7 @@ impl Rig {
             clock_offset_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 30 * 24 * 60 * MINUTE,
+            known_peer_ns: 0,
             ladder_ns: [MINUTE, 10 * MINUTE, 60 * MINUTE, 0, 0, 0, 0, 0],
             ipv6_mask: u64::MAX,
             hash_seed: 0x1234_5678_9abc_def1,

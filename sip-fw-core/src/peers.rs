@@ -1,0 +1,259 @@
+//! Failures of known peers: one device with an old password, or somebody who guesses behind the same address.
+//!
+//! The kernel bans no known peer by itself, so that an office is not cut off for one bad phone. Here its failures are
+//! told apart by user: a user that authenticated from there lately and now fails is a device; a user that fails
+//! faster than any phone retries, or several users that never authenticated from there, is an attack.
+
+use std::collections::VecDeque;
+
+use lru::LruCache;
+use sip_fw_common::abi::{Event, Known, Source, Text};
+
+use crate::limits::{
+    DEVICE_FAULT_EVERY_NS, PEER_FAILURES_PER_MINUTE_MAX, PEER_STRANGERS_MAX, PEER_USERS_MAX, PEERS_JUDGED_MAX,
+};
+use crate::text::shown;
+
+const MINUTE_NS: u64 = 60_000_000_000;
+
+/// What a failure of a known peer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Nothing yet.
+    Nothing,
+    /// A device fails steadily; people should know.
+    DeviceFault {
+        /// Failures since its last success.
+        failures: u64,
+    },
+    /// Somebody guesses.
+    Attack {
+        /// How it was told apart from a device.
+        why: String,
+    },
+}
+
+/// How known peers behave; the least recently failing one is forgotten first.
+#[derive(Debug)]
+pub struct Peers {
+    conduct: LruCache<Source, Vec<User>>,
+}
+
+/// What one user of a source did since its last success.
+#[derive(Debug)]
+struct User {
+    name: Text,
+    /// It never authenticated from there, or too long ago.
+    stranger: bool,
+    failures: u64,
+    /// Times of the latest failures, oldest first; one more than a minute may hold.
+    latest: VecDeque<u64>,
+    reported_ns: Option<u64>,
+}
+
+impl Peers {
+    /// Nobody failed yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { conduct: LruCache::new(PEERS_JUDGED_MAX) }
+    }
+
+    /// Judges a proven failure of a known peer.
+    pub fn failure(&mut self, event: &Event, threshold: u32, window_ns: u64) -> Judgement {
+        let now_ns = event.time_ns;
+        let users = self.conduct.get_or_insert_mut(event.source, Vec::new);
+        let user = note(users, event);
+        if user.latest.len() > PEER_FAILURES_PER_MINUTE_MAX && now_ns.saturating_sub(user.latest[0]) <= MINUTE_NS {
+            let why = format!(
+                "more than {PEER_FAILURES_PER_MINUTE_MAX} failures of one user within a minute, which no phone makes"
+            );
+            self.conduct.pop(&event.source);
+            return Judgement::Attack { why };
+        }
+        let failures = user.failures;
+        let due = user.reported_ns.is_none_or(|at| now_ns.saturating_sub(at) >= DEVICE_FAULT_EVERY_NS);
+        let steady = failures >= u64::from(threshold);
+        if steady && due {
+            user.reported_ns = Some(now_ns);
+        }
+        if let Some(why) = strangers(users, threshold, window_ns, now_ns) {
+            self.conduct.pop(&event.source);
+            return Judgement::Attack { why };
+        }
+        if steady && due { Judgement::DeviceFault { failures } } else { Judgement::Nothing }
+    }
+
+    /// A user succeeded: what it did before was a device after all.
+    pub fn success(&mut self, source: Source, user: &Text) {
+        if let Some(users) = self.conduct.get_mut(&source) {
+            users.retain(|known| known.name != *user);
+        }
+    }
+
+    /// Sources remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.conduct.len()
+    }
+
+    /// Whether nobody is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.conduct.is_empty()
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Writes the failure down; returns its user.
+fn note<'a>(users: &'a mut Vec<User>, event: &Event) -> &'a mut User {
+    let at = users.iter().position(|user| user.name == event.user).unwrap_or_else(|| {
+        if users.len() >= PEER_USERS_MAX {
+            users.remove(0);
+        }
+        let latest = VecDeque::with_capacity(PEER_FAILURES_PER_MINUTE_MAX + 1);
+        users.push(User { name: event.user, stranger: true, failures: 0, latest, reported_ns: None });
+        users.len() - 1
+    });
+    let user = &mut users[at];
+    user.stranger = event.known != Known::User as u8;
+    user.failures = user.failures.saturating_add(1);
+    if user.latest.len() > PEER_FAILURES_PER_MINUTE_MAX {
+        user.latest.pop_front();
+    }
+    user.latest.push_back(event.time_ns);
+    user
+}
+
+/// Whether too many users that never authenticated from there failed within the window.
+fn strangers(users: &[User], threshold: u32, window_ns: u64, now_ns: u64) -> Option<String> {
+    let recent = |time: &&u64| now_ns.saturating_sub(**time) <= window_ns;
+    let mut names = Vec::new();
+    let mut failures = 0;
+    for user in users.iter().filter(|user| user.stranger) {
+        let count = user.latest.iter().filter(recent).count();
+        if count > 0 {
+            failures += count;
+            names.push(shown(&user.name).unwrap_or_else(|| "(no name)".to_owned()));
+        }
+    }
+    (names.len() >= PEER_STRANGERS_MAX && failures >= threshold as usize)
+        .then(|| format!("{} users failed that never authenticated from there: {}", names.len(), names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::pack;
+    use sip_fw_common::abi::{EventKind, Evidence, Method};
+
+    const SECOND: u64 = 1_000_000_000;
+    const OFFICE: Source = Source::v4(1);
+
+    fn failure(peers: &mut Peers, user: &str, known: Known, at_ns: u64) -> Judgement {
+        let event = Event {
+            time_ns: at_ns,
+            source: OFFICE,
+            until_ns: 0,
+            strikes: 1,
+            status: 401,
+            kind: EventKind::AuthFailure as u8,
+            method: Method::Register as u8,
+            evidence: Evidence::Proven as u8,
+            service: 0,
+            level: 0,
+            tcp: 0,
+            observed: 0,
+            known: known as u8,
+            _pad: [0; 2],
+            user: pack(user),
+            user_agent: Text::EMPTY,
+        };
+        peers.failure(&event, 5, 600 * SECOND)
+    }
+
+    #[test]
+    fn an_old_password_for_days_is_a_device_reported_once_an_hour() {
+        let mut peers = Peers::new();
+        let mut reports = Vec::new();
+        for n in 0..2 * 24 * 120 {
+            match failure(&mut peers, "1000", Known::User, n * 30 * SECOND) {
+                Judgement::Nothing => {}
+                Judgement::DeviceFault { failures } => reports.push((n, failures)),
+                Judgement::Attack { why } => panic!("{why}"),
+            }
+        }
+        assert_eq!(reports.len(), 48);
+        assert_eq!((reports[0], reports[1]), ((4, 5), (124, 125)));
+    }
+
+    #[test]
+    fn a_new_phone_with_a_wrong_password_is_a_device_too() {
+        let mut peers = Peers::new();
+        for n in 0..1000 {
+            let judged = failure(&mut peers, "1099", Known::Source, n * 5 * SECOND);
+            assert!(!matches!(judged, Judgement::Attack { .. }), "{n}");
+        }
+    }
+
+    #[test]
+    fn all_phones_fail_at_once_after_a_change_of_passwords() {
+        let mut peers = Peers::new();
+        for round in 0..4 {
+            for phone in 0..60 {
+                let judged = failure(&mut peers, &format!("{phone}"), Known::User, round * 30 * SECOND + phone);
+                assert!(!matches!(judged, Judgement::Attack { .. }));
+            }
+        }
+    }
+
+    #[test]
+    fn fifteen_tries_of_one_typing_error_are_a_device() {
+        let mut peers = Peers::new();
+        for n in 0..15 {
+            assert!(!matches!(failure(&mut peers, "1000", Known::User, n * 150_000), Judgement::Attack { .. }));
+        }
+    }
+
+    #[test]
+    fn guessing_one_password_is_an_attack_within_a_minute() {
+        let mut peers = Peers::new();
+        let first = (1..=100)
+            .find(|n| matches!(failure(&mut peers, "1000", Known::User, n * SECOND), Judgement::Attack { .. }));
+        assert_eq!(first, Some(PEER_FAILURES_PER_MINUTE_MAX as u64 + 1));
+    }
+
+    #[test]
+    fn strangers_are_an_attack_at_the_threshold() {
+        let mut peers = Peers::new();
+        let judged: Vec<_> =
+            (0..5).map(|n| failure(&mut peers, &format!("{}", 100 + n % 3), Known::Source, n * SECOND)).collect();
+        assert_eq!(judged[..4], vec![Judgement::Nothing; 4]);
+        let Judgement::Attack { why } = &judged[4] else { panic!("{judged:?}") };
+        assert_eq!(why, "3 users failed that never authenticated from there: 100, 101, 102");
+    }
+
+    #[test]
+    fn success_settles() {
+        let mut peers = Peers::new();
+        for n in 0..100 {
+            assert!(!matches!(failure(&mut peers, "1000", Known::User, n * SECOND), Judgement::Attack { .. }));
+            if n % 10 == 9 {
+                peers.success(OFFICE, &pack("1000"));
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut peers = Peers::new();
+        for n in 0..1000_u64 {
+            failure(&mut peers, &format!("{n}"), Known::User, n * 3600 * SECOND);
+        }
+        assert!(peers.conduct.get(&OFFICE).unwrap().len() <= PEER_USERS_MAX);
+    }
+}
