@@ -10,9 +10,9 @@ pub const HEAD_SLACK_BYTES: usize = 32;
 /// Steps the scanner takes per chunk: more cost load time, fewer cost a call of about 10 ns each.
 pub const SCAN_CHUNK_STEPS: u32 = 8;
 
-/// Chunks of one head. A step consumes a word of eight bytes or a whole shorter line, and a header line has at least
-/// three bytes: 1,500 bytes never need more.
-pub const SCAN_CHUNKS_MAX: u32 = 80;
+/// Chunks of one head. A step that consumes nothing follows one that consumed a whole name, and an attacker can make
+/// every other step consume a single blank: as many steps as bytes read every head to its end.
+pub const SCAN_CHUNKS_MAX: u32 = HEAD_BYTES as u32 / SCAN_CHUNK_STEPS;
 
 /// Credentials (or challenges) of one message that are remembered. Phones send one or two.
 pub const CREDENTIALS_MAX: usize = 4;
@@ -38,11 +38,16 @@ pub const IPV6_EXTENSIONS_MAX: usize = 6;
 /// Services that the configuration may name; the port table stores their number in a byte.
 pub const SERVICES_MAX: usize = 64;
 
+/// Seconds for which it is remembered whether a challenge left that could not be read: longer than any PBX takes back
+/// its nonces. A power of two.
+pub const UNREAD_SECONDS: u32 = 4096;
+
 /// Bytes of the event ring buffer: over 8,000 events.
 pub const EVENT_RING_BYTES: u32 = 1 << 20;
 
 const _: () = {
     assert!(HEAD_BYTES.is_power_of_two());
     assert!(STRIKES_MAX.is_power_of_two());
-    assert!((SCAN_CHUNKS_MAX * SCAN_CHUNK_STEPS) as usize >= 1500 / 3 + 100);
+    assert!(UNREAD_SECONDS.is_power_of_two());
+    assert!((SCAN_CHUNKS_MAX * SCAN_CHUNK_STEPS) as usize >= HEAD_BYTES);
 };

@@ -6,6 +6,20 @@ use crate::head::Head;
 use crate::limits::CREDENTIALS_MAX;
 use crate::sip::Scan;
 
+/// The hash of the one user name in the credentials, or [`Transaction::SEVERAL_USERS`].
+#[inline(always)]
+fn user(head: &Head, found: &Scan, seed: u64) -> u64 {
+    let first = hash::span(head, seed, found.user(0));
+    let mut several = usize::from(found.users) > CREDENTIALS_MAX;
+    let mut slot = 1;
+    while slot < CREDENTIALS_MAX {
+        let other = hash::span(head, seed, found.user(slot));
+        several |= other != 0 && other != first;
+        slot += 1;
+    }
+    if several { Transaction::SEVERAL_USERS } else { first }
+}
+
 /// Fills in what the head says. Method, transport, port and service are left as they are.
 #[inline(always)]
 pub fn describe(head: &Head, found: &Scan, seed: u64, transaction: &mut Transaction) {
@@ -19,10 +33,10 @@ pub fn describe(head: &Head, found: &Scan, seed: u64, transaction: &mut Transact
         slot += 1;
     }
     transaction.digest = if found.credentials == 0 { 0 } else { digest | 1 };
-    transaction.user_hash = hash::span(head, seed, found.user());
+    transaction.user_hash = user(head, found, seed);
     transaction.asked = 1;
     transaction.answered = 0;
     transaction.credentials = if found.credentials > 255 { 255 } else { found.credentials as u8 };
-    hash::text(head, found.user(), &mut transaction.user);
+    hash::text(head, found.user(0), &mut transaction.user);
     hash::text(head, found.user_agent(), &mut transaction.user_agent);
 }

@@ -91,6 +91,8 @@ const NEXT_ROUTING: u8 = 43;
 const NEXT_FRAGMENT: u8 = 44;
 const NEXT_AUTHENTICATION: u8 = 51;
 const NEXT_DESTINATION: u8 = 60;
+/// Reserved (RFC 3692): extension headers that reach too far.
+const UNREADABLE: u8 = 255;
 
 /// Offsets stay below this, which the verifier has to see. Longer header chains are malformed.
 const OFFSET_MASK: u64 = 0x3ff;
@@ -156,10 +158,10 @@ fn ipv6(packet: &impl Packet, at: u64) -> Result<Ip, Reason> {
         next = byte(packet, payload)?;
         payload += len;
         if payload > OFFSET_MASK {
-            return Err(Reason::Malformed);
+            next = UNREADABLE;
         }
         payload &= OFFSET_MASK;
-        if fragment == 2 {
+        if fragment == 2 || next == UNREADABLE {
             break;
         }
         extensions += 1;
@@ -192,6 +194,10 @@ pub fn transport(packet: &impl Packet, ip: &Ip) -> Result<Transport, Reason> {
                 return Err(Reason::Malformed);
             }
             (true, header_len)
+        }
+        // More extension headers than are skipped.
+        NEXT_HOP_BY_HOP | NEXT_ROUTING | NEXT_FRAGMENT | NEXT_AUTHENTICATION | NEXT_DESTINATION | UNREADABLE => {
+            return Err(Reason::Malformed);
         }
         _ => return Err(Reason::NotIp),
     };

@@ -54,7 +54,7 @@ fn inspect(context: &TcContext, settings: &'static Settings, packet: &View) -> R
 struct Nonces {
     /// One of them was handed to this source and to no other.
     proof: bool,
-    /// One of them was also handed out for the method of the attempt.
+    /// One of them was handed out for the method of the attempt, to whomever.
     challenged: bool,
     /// One of them has the form of chan_pjsip.
     pjsip: bool,
@@ -99,11 +99,14 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     let asked = tables::asked(&key);
     let method = asked.map_or(Method::Other as u8, |asked| asked.method);
     if status == 401 || status == 407 {
-        sip_fw_hand_out(source.bits, u64::from(method), seed);
+        sip_fw_hand_out(source.bits, u64::from(method), seed, clock::now_ns(settings));
     }
     let Some(asked) = asked else { return Reason::OutUnmatched };
-    // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1).
-    if found.cseq_method().is_some_and(|method| method as u8 != asked.method) || !tables::claim(asked) {
+    // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1). A refusal is none: chan_pjsip
+    // authenticates requests whose CSeq names another method, and Kamailio's scripts may.
+    let refused = matches!(status, 401 | 403 | 404 | 407);
+    let other = found.cseq_method().is_some_and(|method| method as u8 != asked.method);
+    if (other && !refused) || !tables::claim(asked) {
         return Reason::OutUnmatched;
     }
 
@@ -158,7 +161,8 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         Outcome::Success => {
             count(Entry::Success);
             // A nonce of another method proves the source, but not that anybody checked this password.
-            if evidence as u8 == Evidence::Proven as u8 && (nonces.challenged || over_tcp) {
+            let checked = nonces.challenged && asked.user_hash != Transaction::SEVERAL_USERS;
+            if evidence as u8 == Evidence::Proven as u8 && checked {
                 clear(event, asked.user_hash, peer);
             }
             event.kind = EventKind::AuthSuccess as u8;
@@ -226,16 +230,19 @@ fn fail(context: &TcContext, settings: &Settings, user: u64, event: &mut Event, 
 /// Remembers the nonces of the challenge in the scratch. A global function, as [`ingress::sip_fw_request`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sip_fw_hand_out(source: u64, method: u64, seed: u64) -> u32 {
+pub extern "C" fn sip_fw_hand_out(source: u64, method: u64, seed: u64, now_ns: u64) -> u32 {
     let Some(Scratch { head, scan: found, .. }) = tables::scratch_egress() else { return 0 };
     let mut slot = 0;
     while slot < CREDENTIALS_MAX {
         let span = found.nonce(slot);
         if span.len != 0 {
             let form = if is_pjsip(head, span) { Nonce::PJSIP } else { 0 };
-            tables::hand_out(hash::span(head, seed, span), Source { bits: source }, method as u8, form);
+            tables::hand_out(hash::span(head, seed, span), Source { bits: source }, method as u8, form, now_ns);
         }
         slot += 1;
+    }
+    if found.nonce(0).len == 0 {
+        tables::mark_unread(now_ns);
     }
     slot as u32
 }
@@ -256,10 +263,8 @@ fn nonces_of(asked: &Transaction, source: Source) -> Nonces {
         if hash != 0
             && let Some(nonce) = tables::nonce(hash)
         {
-            if nonce.receiver == source && nonce.flags & Nonce::SHARED == 0 {
-                known.proof = true;
-                known.challenged |= nonce.flags & Nonce::challenged(asked.method) != 0;
-            }
+            known.proof |= nonce.is_only_of(source) && !tables::is_doubtful(&nonce);
+            known.challenged |= nonce.flags & Nonce::challenged(asked.method) != 0;
             known.pjsip |= nonce.flags & Nonce::PJSIP != 0;
         }
         slot += 1;

@@ -40,7 +40,9 @@ fn inspect(context: &XdpContext, settings: &'static Settings, packet: &View) -> 
         Ok(transport) => tables::service(transport.tcp, transport.destination_port),
         Err(_) => Service::default(),
     };
-    let guarded = service.kind != 0 || settings.scope_host != 0;
+    // What hides its ports may be for a service: of a banned source it does not pass.
+    let hidden = matches!(transport, Err(Reason::Malformed));
+    let guarded = service.kind != 0 || settings.scope_host != 0 || hidden;
     let banned = guarded && tables::is_banned(settings, source, || prefix_key(packet, &ip), packet.size());
     if banned && settings.observe == 0 {
         return Reason::Banned;

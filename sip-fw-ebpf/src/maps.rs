@@ -10,7 +10,7 @@ use sip_fw_common::abi::{
     Strikes, Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
-use sip_fw_common::limits::EVENT_RING_BYTES;
+use sip_fw_common::limits::{EVENT_RING_BYTES, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::{Cursor, Scan};
 
@@ -47,6 +47,11 @@ pub static TRANSACTIONS: LruHashMap<TransactionKey, Transaction> = LruHashMap::w
 /// Nonces handed out. Full: the least recently used is forgotten and proves nothing any more.
 #[map]
 pub static NONCES: LruHashMap<u64, Nonce> = LruHashMap::with_max_entries(1024, 0);
+
+/// The second, by its remainder, in which a challenge left whose nonce could not be read. Kamailio hands the same nonce to
+/// everybody within a second: somebody may hold a nonce that was only seen going to one source.
+#[map]
+pub static UNREAD: Array<u64> = Array::with_max_entries(UNREAD_SECONDS, 0);
 
 /// Known peers. Only a success with proof gets an entry, so forged packets cannot push anybody out.
 #[map]

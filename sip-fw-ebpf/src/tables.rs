@@ -7,15 +7,17 @@ use sip_fw_common::abi::{
     Transaction, TransactionKey, port_slot,
 };
 use sip_fw_common::ladder;
-use sip_fw_common::limits::STRIKES_MAX;
+use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::Scan;
 
 use crate::atomic::Shared;
 use crate::maps::{
     BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, PEERS, PORTS, SCRATCH_EGRESS, SCRATCH_INGRESS, SETTINGS, SOURCES,
-    STRIKES, Scratch, TRANSACTIONS,
+    STRIKES, Scratch, TRANSACTIONS, UNREAD,
 };
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// The settings; None before the agent wrote any.
 #[inline(always)]
@@ -191,6 +193,9 @@ pub enum Remembered {
 }
 
 /// Remembers a request until its answer. A branch that comes again with other credentials is another request.
+///
+/// While an attempt waits for its answer, nothing on the same branch covers it: neither a request without credentials nor
+/// one whose nonces prove nothing.
 #[inline(always)]
 pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
     let Some(known) = TRANSACTIONS.get_ptr_mut(key) else {
@@ -205,6 +210,14 @@ pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
     unsafe {
         if (*known).digest == transaction.digest && (*known).method == transaction.method {
             return Remembered::Retransmission;
+        }
+        let waiting = (*known).credentials != 0 && (*known).answered < (*known).asked;
+        if waiting && (transaction.credentials == 0 || proves(&(*known).nonces, key.source)) {
+            if transaction.credentials != 0 {
+                (*known).digest = transaction.digest;
+            }
+            Shared::new(&raw mut (*known).asked).add(1);
+            return Remembered::New;
         }
         (*known).nonces = transaction.nonces;
         (*known).digest = transaction.digest;
@@ -239,18 +252,42 @@ pub fn claim(transaction: &'static Transaction) -> bool {
 
 /// Remembers that this nonce was handed to this source, to challenge this method.
 #[inline(always)]
-pub fn hand_out(nonce: u64, receiver: Source, method: u8, form: u64) {
+pub fn hand_out(nonce: u64, receiver: Source, method: u8, form: u64, now_ns: u64) {
     let flags = form | Nonce::challenged(method);
-    let fresh = Nonce { receiver, flags };
+    let fresh = Nonce { receiver, flags, time_ns: now_ns };
     if NONCES.insert(nonce, fresh, u64::from(BPF_NOEXIST)).is_ok() {
         return;
     }
     let Some(known) = NONCES.get_ptr_mut(nonce) else { return };
     // SAFETY: a live map value, aligned as its type says.
     unsafe {
-        let shared = if (*known).receiver == receiver { 0 } else { Nonce::SHARED };
+        let shared = if (*known).is_only_of(receiver) { 0 } else { Nonce::SHARED };
         Shared::new(&raw mut (*known).flags).set(flags | shared);
     }
+}
+
+/// Remembers that a challenge left now whose nonce could not be read.
+#[inline(always)]
+pub fn mark_unread(now_ns: u64) {
+    let second = now_ns / SECOND_NS;
+    if let Some(slot) = UNREAD.get_ptr_mut(second as u32 & (UNREAD_SECONDS - 1)) {
+        // SAFETY: a live map value; an eight-byte store cannot tear.
+        unsafe { *slot = second };
+    }
+}
+
+/// Whether somebody else may hold this nonce: a challenge that could not be read left within two seconds of it.
+/// Chan_pjsip's nonces differ by their receiver.
+#[inline(always)]
+pub fn is_doubtful(nonce: &Nonce) -> bool {
+    let second = nonce.time_ns / SECOND_NS;
+    let unread = |at: u64| UNREAD.get(at as u32 & (UNREAD_SECONDS - 1)).is_some_and(|seen| *seen == at);
+    nonce.flags & Nonce::PJSIP == 0
+        && (unread(second.wrapping_sub(2))
+            || unread(second.wrapping_sub(1))
+            || unread(second)
+            || unread(second + 1)
+            || unread(second + 2))
 }
 
 /// What is known of a nonce.
@@ -258,6 +295,19 @@ pub fn hand_out(nonce: u64, receiver: Source, method: u8, form: u64) {
 pub fn nonce(hash: u64) -> Option<Nonce> {
     // SAFETY: a live map value, copied out at once.
     unsafe { NONCES.get(hash) }.copied()
+}
+
+/// Whether one of these nonces was handed to this source and to no other.
+#[inline(never)]
+fn proves(nonces: &[u64; CREDENTIALS_MAX], source: Source) -> bool {
+    let mut slot = 0;
+    while slot < CREDENTIALS_MAX {
+        if nonce(nonces[slot]).is_some_and(|nonce| nonce.is_only_of(source)) {
+            return true;
+        }
+        slot += 1;
+    }
+    false
 }
 
 /// Writes a proven failure into the source's ring and counts those that matter now.

@@ -8,7 +8,7 @@ use sip_fw_common::abi::{
     Ban, Counter, Nonce, PORT_TABLE_LEN, Peer, PeerKey, Service, Settings, Source, SourceState, Strikes, Transaction,
     TransactionKey, map,
 };
-use sip_fw_common::limits::EVENT_RING_BYTES;
+use sip_fw_common::limits::{EVENT_RING_BYTES, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 
 use super::error::chain;
@@ -49,6 +49,7 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         }
         map::NONCES => table(MapType::LruHash, 8, size_of::<Nonce>(), |s| s.nonces),
         map::PEERS => table(MapType::LruHash, size_of::<PeerKey>(), size_of::<Peer>(), |s| s.peers),
+        map::UNREAD => array(MapType::Array, 8, UNREAD_SECONDS),
         map::COUNTERS => array(MapType::PerCpuArray, size_of::<Counter>(), Reason::SLOTS),
         map::EVENTS => {
             Expected { kind: MapType::RingBuf, key_bytes: 0, value_bytes: 0, entries: Some(EVENT_RING_BYTES), flags: 0 }

@@ -25,6 +25,8 @@ pub mod map {
     pub const NONCES: &str = "NONCES";
     /// Known peers, and the users that authenticated there.
     pub const PEERS: &str = "PEERS";
+    /// Seconds in which a challenge left whose nonce could not be read.
+    pub const UNREAD: &str = "UNREAD";
     /// Packets and bytes by reason, per CPU.
     pub const COUNTERS: &str = "COUNTERS";
     /// Events for user space.
@@ -32,7 +34,7 @@ pub mod map {
 
     /// Every map that outlives the agent, in the order in which they are pinned.
     pub const PINNED: &[&str] =
-        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, PEERS, COUNTERS, EVENTS];
+        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, PEERS, UNREAD, COUNTERS, EVENTS];
 }
 
 /// Entries of the port table: UDP ports, then TCP ports.

@@ -208,7 +208,7 @@ pub struct Transaction {
     pub nonces: [u64; CREDENTIALS_MAX],
     /// Hash over all its credentials; 0 without. Another digest on the same branch is another attempt.
     pub digest: u64,
-    /// Hash of the user name in its credentials.
+    /// Hash of the user name in its credentials, or [`Transaction::SEVERAL_USERS`].
     pub user_hash: u64,
     /// Requests on this branch, retransmissions not counted.
     pub asked: u64,
@@ -232,6 +232,12 @@ pub struct Transaction {
     pub user_agent: Text,
 }
 const _: () = assert!(size_of::<Transaction>() == 8 * CREDENTIALS_MAX + 40 + 2 * TEXT_BYTES);
+
+impl Transaction {
+    /// Its credentials name several users, of which the PBX looks at one: a success clears nobody's strikes, and nobody's
+    /// success clears its failure. No hash is even but that of nothing.
+    pub const SEVERAL_USERS: u64 = 2;
+}
 
 /// A user at a source.
 #[repr(C)]
@@ -271,14 +277,23 @@ pub struct Nonce {
     pub receiver: Source,
     /// Bits of [`Nonce::SHARED`], [`Nonce::PJSIP`] and [`Nonce::challenged`].
     pub flags: u64,
+    /// When it was handed out first.
+    pub time_ns: u64,
 }
-const _: () = assert!(size_of::<Nonce>() == 16);
+const _: () = assert!(size_of::<Nonce>() == 24);
 
 impl Nonce {
     /// More than one source received it, so it proves nothing.
     pub const SHARED: u64 = 1;
     /// It has the form of Asterisk's chan_pjsip.
     pub const PJSIP: u64 = 2;
+
+    /// Whether it went to this source and to no other, as far as was seen.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_only_of(&self, source: Source) -> bool {
+        self.receiver.bits == source.bits && self.flags & Self::SHARED == 0
+    }
 
     /// The bit of a [`super::Method`] that was challenged with it.
     #[inline(always)]

@@ -16,6 +16,8 @@ pub struct Scan {
     nonces: u16,
     /// Responses in them.
     digests: u16,
+    /// User names in them.
+    pub users: u16,
     /// CSeq's method, a [`Method`].
     cseq_method: u8,
     /// Bits of [`Scan::VIA`], [`Scan::COMPLETE`], [`Scan::CSEQ`].
@@ -25,12 +27,15 @@ pub struct Scan {
 const FIELDS: usize = 16;
 pub(super) const BRANCH: u64 = 0;
 pub(super) const USER_AGENT: u64 = 1;
-pub(super) const USER: u64 = 2;
+pub(super) const USER: u64 = 4;
 pub(super) const STALE: u64 = 3;
 pub(super) const NONCE: u64 = 8;
 pub(super) const DIGEST: u64 = 12;
-const _: () =
-    assert!(NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize && DIGEST as usize + CREDENTIALS_MAX <= FIELDS);
+const _: () = assert!(
+    USER as usize + CREDENTIALS_MAX <= NONCE as usize
+        && NONCE as usize + CREDENTIALS_MAX <= DIGEST as usize
+        && DIGEST as usize + CREDENTIALS_MAX <= FIELDS
+);
 
 impl Scan {
     pub(super) const VIA: u8 = 1;
@@ -43,6 +48,7 @@ impl Scan {
         credentials: 0,
         nonces: 0,
         digests: 0,
+        users: 0,
         cseq_method: 0,
         flags: 0,
     };
@@ -61,11 +67,11 @@ impl Scan {
         self.spans[USER_AGENT as usize]
     }
 
-    /// The user name of the credentials.
+    /// The user name of the credentials in this slot, below [`CREDENTIALS_MAX`].
     #[inline(always)]
     #[must_use]
-    pub fn user(&self) -> Span {
-        self.spans[USER as usize]
+    pub fn user(&self, slot: usize) -> Span {
+        self.spans[USER as usize + slot % CREDENTIALS_MAX]
     }
 
     /// The nonce of the credentials or challenge in this slot, below [`CREDENTIALS_MAX`].
@@ -123,6 +129,10 @@ impl Scan {
     pub(super) fn note(&mut self, field: u64, begin: u64, end: u64) {
         let slot = CREDENTIALS_MAX as u64 - 1;
         let field = match field & !slot {
+            USER => {
+                self.users = self.users.wrapping_add(1);
+                USER + (u64::from(self.users.wrapping_sub(1)) & slot)
+            }
             NONCE => {
                 self.nonces = self.nonces.wrapping_add(1);
                 NONCE + (u64::from(self.nonces.wrapping_sub(1)) & slot)

@@ -97,11 +97,11 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
 
         if place >= COLON {
             let byte = word as u8;
-            if byte == b' ' || byte == b'\t' || byte == b'\r' {
+            if byte == b' ' || byte == b'\t' {
                 at += 1;
                 continue;
             }
-            if byte != b'\n' {
+            if byte != b'\n' && byte != b'\r' {
                 match place {
                     COLON => {
                         state = LINE;
@@ -127,11 +127,16 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                         continue;
                     }
                     SCHEME => {
+                        // chan_pjsip reads "Digest" in quotes, too.
+                        if byte == b'"' {
+                            at += 1;
+                            continue;
+                        }
                         state = LINE;
-                        if starts_with(lower(word), b"digest") && is_space(head.byte(at + 6)) {
+                        if starts_with(lower(word), b"digest") && ends_scheme(head.byte(at + 6)) {
                             found.credentials = found.credentials.wrapping_add(1);
                             state = NAME;
-                            at += 6;
+                            at += 6 + u64::from(head.byte(at + 6) == b'"');
                         }
                         continue;
                     }
@@ -141,7 +146,7 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                         } else if byte == b'"' {
                             at += 1;
                             begin = at;
-                            state = QUOTED | via;
+                            state = quoted(via);
                         } else {
                             begin = at;
                             state = TOKEN | via;
@@ -162,7 +167,7 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                             if next == b'=' && head.byte(at + 1) == b'"' {
                                 at += 2;
                                 begin = at;
-                                state = QUOTED | via;
+                                state = quoted(via);
                             }
                             continue;
                         }
@@ -173,12 +178,12 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
         }
 
         let place = state & !IN_VIA;
-        let mut marks = find(word, b'\n');
+        let mut marks = find(word, b'\n') | find(word, b'\r');
         if place <= TEXT {
             let mut words = 1;
             while marks == 0 && words < LINE_WORDS {
                 at += 8;
-                marks = find(head.word(at), b'\n');
+                marks = find(head.word(at), b'\n') | find(head.word(at), b'\r');
                 words += 1;
             }
         } else {
@@ -187,8 +192,11 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
             } else if place == PARAMETER {
                 marks |= find(word, b'"') | find(word, b',') | find(word, b';');
             } else if place == TOKEN {
-                let blanks = find(word, b' ') | find(word, b'\t') | find(word, b'\r');
+                let blanks = find(word, b' ') | find(word, b'\t');
                 marks |= blanks | find(word, b',') | find(word, b';');
+            }
+            if via != 0 {
+                marks |= find(word, b'(') | find(word, b'%');
             }
         }
         if marks == 0 {
@@ -201,17 +209,28 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
         }
         let byte = head.byte(at);
 
-        if byte != b'\n' {
+        if byte != b'\n' && byte != b'\r' {
             if place == TOKEN {
                 found.note(field, begin, at);
                 state = PARAMETER | via;
             } else if byte == b'\\' {
-                at += 2;
+                // A line ends even behind a backslash.
+                let escaped = head.byte(at + 1);
+                at += if escaped == b'\n' || escaped == b'\r' { 1 } else { 2 };
             } else if byte == b'"' {
                 if place == QUOTED {
                     found.note(field, begin, at);
                 }
-                state = via | if place == PARAMETER { SKIPPED } else { PARAMETER };
+                // In the middle of a token it quotes nothing.
+                let before = head.byte(at.wrapping_sub(1));
+                let opens = before == b'=' || is_space(before);
+                state = via | if place == PARAMETER && opens { SKIPPED } else { PARAMETER };
+                at += 1;
+            } else if byte == b'(' && place == PARAMETER {
+                // A comment: chan_pjsip cuts it and what follows.
+                state = LINE;
+                at += 1;
+            } else if byte == b'%' || byte == b'(' {
                 at += 1;
             } else {
                 state = if via != 0 && byte == b',' { LINE } else { NAME | via };
@@ -220,9 +239,12 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
             continue;
         }
 
-        at += 1;
+        // A CR alone ends a line for chan_pjsip and is a blank for Kamailio: it ends one if a wanted header follows.
+        let end = at;
+        let whole = byte == b'\n' || head.byte(at + 1) == b'\n';
+        at += if byte == b'\r' && whole { 2 } else { 1 };
         if place == TOKEN {
-            found.note(field, begin, at - 1);
+            found.note(field, begin, end);
             state = PARAMETER | via;
         }
         if at >= len {
@@ -233,16 +255,18 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
         if byte == b' ' || byte == b'\t' {
             continue;
         }
-        if place == TEXT {
-            let carriage_return = u64::from(head.byte(at.wrapping_sub(2)) == b'\r');
-            found.note(field, begin, at - 1 - carriage_return);
+        let (name_len, next, wanted) = header::<RESPONSE>(head, at, word, found.flags & Scan::VIA != 0);
+        if !whole && name_len == 0 {
+            continue;
         }
-        if byte == b'\n' || word & 0xffff == u64::from(u16::from_le_bytes(*b"\r\n")) {
+        if place == TEXT {
+            found.note(field, begin, end);
+        }
+        if whole && (byte == b'\n' || byte == b'\r') {
             found.flags |= Scan::COMPLETE;
             return false;
         }
         state = LINE;
-        let (name_len, next, wanted) = header::<RESPONSE>(head, at, word, found.flags & Scan::VIA != 0);
         if name_len != 0 {
             at += name_len;
             state = COLON;
@@ -260,6 +284,18 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
     }
     *cursor = Cursor { at, state, begin, field, len, zero };
     true
+}
+
+/// The state in a wanted quoted string. A branch in quotes is left absent: chan_pjsip sends it back escaped.
+#[inline(always)]
+const fn quoted(via: u64) -> u64 {
+    if via == 0 { QUOTED } else { SKIPPED | via }
+}
+
+/// Whether a byte may stand behind "Digest": Kamailio takes a comma, chan_pjsip the end of quotes.
+#[inline(always)]
+const fn ends_scheme(byte: u8) -> bool {
+    is_space(byte) || byte == b',' || byte == b'"'
 }
 
 /// The header whose name begins with `word`: length of its name (0: not wanted), the state behind its colon, and the
@@ -369,7 +405,7 @@ mod tests {
             self.text(self.scan.nonce(0))
         }
         fn user(&self) -> &str {
-            self.text(self.scan.user())
+            self.text(self.scan.user(0))
         }
     }
 
@@ -406,6 +442,12 @@ mod tests {
             "proxy-AUTHORIZATION : Digest cnonce=\"x\",realm=\"\\\",nonce=\\\"fake\\\"\",username=\"u\",nonce=\"n1\"",
             "Authorization: Digest realm=\"\\\\\",username=\"u\",nonce=\"n1\"",
             "Authorization: Digest username=\"u\",NONCE=\"n1\",opaque=\"\"",
+            "Authorization: Digest,username=\"u\",nonce=\"n1\"",
+            "Authorization: \"Digest\" username=\"u\",nonce=\"n1\"",
+            "Authorization: Digest username=\"u\",x=a\"b,nonce=\"n1\"",
+            "Proxy-Authorization: Basic x=\"\\\nAuthorization: Digest username=\"u\",nonce=\"n1\"",
+            "Subject: a\rAuthorization: Digest username=\"u\",nonce=\"n1\"",
+            "Authorization: Digest\rusername=u,\rnonce\r=\r\"n1\"\r,x=y",
         ];
         for way in ways {
             let read = register(&format!("v: SIP/2.0/UDP a;branch=b\r\n{way}\r\nTo: x\r\n"));
@@ -454,6 +496,32 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_that_chan_pjsip_sends_back_otherwise_reads_the_same_both_ways() {
+        let pairs = [
+            ("branch=\"b1\"", "branch=%22b1%22"),
+            ("branch=b1(c)", "branch=b1"),
+            ("branch=b1 (c;branch=b2)", "branch=b1"),
+            ("branch=\"a\\\"b1\"", "branch=%22a%5c%22b1%22"),
+        ];
+        for (sent, answered) in pairs {
+            let [sent, answered] =
+                [sent, answered].map(|it| register(&format!("Via: SIP/2.0/UDP a;{it}\r\nTo: x\r\n")));
+            assert_eq!(sent.branch(), answered.branch());
+            assert!(sent.scan.has_via() && answered.scan.has_via());
+        }
+    }
+
+    #[test]
+    fn blanks_do_not_hide_credentials() {
+        for blanks in [" ", "\t", "\n ", "\r\n\t", ","] {
+            let blanks = blanks.repeat(1200 / blanks.len());
+            let read =
+                register(&format!("v: SIP/2.0/UDP a;branch=b\r\nAuthorization: Digest {blanks}nonce=\"n1\"\r\n"));
+            assert_eq!((read.nonce(), read.scan.is_complete()), ("n1", true), "{:?}", &blanks[..2]);
+        }
+    }
+
+    #[test]
     fn challenges() {
         let response = read(
             b"SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a;branch=b;received=192.0.2.1\r\nCSeq: 7\r\n REGISTER\r\n\
@@ -494,7 +562,7 @@ mod tests {
             assert_eq!((whole.branch(), whole.nonce()), ("b1", "n1"), "{filler}");
             for cut in 0..message.len() {
                 let part = read(&message.as_bytes()[..cut]);
-                assert!(!part.scan.is_complete());
+                assert!(!part.scan.is_complete() || cut + 1 == message.len(), "a CR alone ends a line, too");
                 assert!("b1".starts_with(part.branch()) && "n1".starts_with(part.nonce()), "{filler} {cut}");
             }
         }

@@ -1,6 +1,6 @@
 //! The first line: what kind of message this is.
 
-use super::words::{ALL, find_exactly, first, is_space, lower, starts_with};
+use super::words::{first, is_space, lower, starts_with, visible};
 use crate::abi::Method;
 use crate::head::Head;
 use crate::limits::HEAD_BYTES;
@@ -16,7 +16,8 @@ pub enum StartLine {
     Unknown,
 }
 
-/// Offset of the first byte that is neither CR nor LF (RFC 3261 §7.5 has a receiver skip those), or `len`.
+/// Offset of the first byte that is neither a blank nor a control character, or `len`. RFC 3261 §7.5 has a receiver
+/// skip CR and LF; Kamailio and chan_pjsip skip blanks, too, and Kamailio zero bytes.
 /// `zero` as in [`super::Cursor::new`].
 #[inline(always)]
 #[must_use]
@@ -29,7 +30,7 @@ pub fn message_start(head: &Head, len: u64, zero: u64) -> u64 {
             return len;
         }
         let word = head.word(at);
-        let others = !(find_exactly(word, b'\r') | find_exactly(word, b'\n')) & ALL;
+        let others = visible(word);
         if others != 0 {
             return at + first(others);
         }
@@ -113,9 +114,11 @@ mod tests {
     #[test]
     fn empty_lines_before_the_message_are_skipped() {
         for blanks in [1, 2, 7, 8, 9, 64, 333] {
-            let mut bytes = b"\r\n".repeat(blanks);
-            bytes.extend_from_slice(b"INVITE sip:a SIP/2.0\r\n");
-            assert_eq!(read(&bytes), StartLine::Request(Method::Invite), "{blanks} empty lines");
+            for blank in [&b"\r\n"[..], b" ", b"\t", b"\0", b"\r\n "] {
+                let mut bytes = blank.repeat(blanks);
+                bytes.extend_from_slice(b"INVITE sip:a SIP/2.0\r\n");
+                assert_eq!(read(&bytes), StartLine::Request(Method::Invite), "{blanks} times {blank:?}");
+            }
         }
     }
 

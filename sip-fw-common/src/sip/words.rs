@@ -12,11 +12,10 @@ pub const fn find(word: u64, byte: u8) -> u64 {
     zero_where_equal.wrapping_sub(LOWS) & !zero_where_equal & HIGHS
 }
 
-/// Marks the bytes of `word` that equal `byte`, exactly.
+/// Marks the bytes of `word` above SP, exactly.
 #[inline(always)]
-pub const fn find_exactly(word: u64, byte: u8) -> u64 {
-    let zero_where_equal = word ^ (LOWS * byte as u64);
-    !(((zero_where_equal & !HIGHS).wrapping_add(!HIGHS)) | zero_where_equal) & HIGHS
+pub const fn visible(word: u64) -> u64 {
+    ((word & !HIGHS).wrapping_add(LOWS * (0x7f - b' ' as u64)) | word) & HIGHS
 }
 
 /// Position (0 to 7) of the lowest mark.
@@ -26,9 +25,6 @@ pub const fn first(marks: u64) -> u64 {
     let below = lowest.wrapping_sub(1);
     ((below & LOWS).wrapping_mul(LOWS) >> 56) & 7
 }
-
-/// Marks no byte.
-pub const ALL: u64 = HIGHS;
 
 /// Letters in lower case; other bytes change too, but never into letters' neighbours that matter.
 #[inline(always)]
@@ -74,9 +70,12 @@ mod tests {
     }
 
     #[test]
-    fn finds_exactly() {
-        let word = u64::from_le_bytes(*b"\n\x0b\n\x0bxxxx");
-        assert_eq!(find_exactly(word, b'\n'), 0x0000_0000_0080_0080);
+    fn marks_visible_bytes_exactly() {
+        for byte in 0..=u8::MAX {
+            let word = u64::from_le_bytes([0, byte, b' ', byte, 0xff, b'!', byte, 0x1f]);
+            let mark = u64::from(byte > b' ') * 0x80;
+            assert_eq!(visible(word), mark << 8 | mark << 24 | mark << 48 | 0x0000_8080_0000_0000, "{byte}");
+        }
     }
 
     #[test]

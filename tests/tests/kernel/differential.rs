@@ -73,7 +73,10 @@ fn compare(rig: &mut Rig, path: Path, message: &[u8]) {
             if reason == Reason::Request && kernel.asked == 1 {
                 assert_eq!(kernel, expected, "{shown}");
             }
-            assert_eq!(kernel.digest, expected.digest, "{shown}");
+            // An attempt that waits on the same branch is not covered by a request without credentials.
+            if expected.credentials != 0 || kernel.credentials == 0 {
+                assert_eq!(kernel.digest, expected.digest, "{shown}");
+            }
         }
         Err(expected) => assert_eq!(reason, expected, "{shown}"),
     }

@@ -69,7 +69,18 @@ fn behind_extension_headers() {
     }
     let endless = vec![(60, vec![0, 1, 4, 0, 0, 0, 0]); 7];
     let frame = with_extensions(UDP6, &endless, b"\r\n\r\n");
-    assert_eq!(rig.arrive(&frame), (Action::Pass, Reason::NotIp), "more than are skipped");
+    assert_eq!(rig.arrive(&frame), DROPPED, "more than are skipped, which Linux takes all the same");
+    let long = [(60, [vec![255, 0x1e, 255], vec![0; 255], vec![0x1e, 255], vec![0; 255]].concat()), (60, vec![0; 7])];
+    let long: Vec<_> = long
+        .into_iter()
+        .map(|(number, mut bytes)| {
+            bytes.resize(if bytes.len() > 7 { 2047 } else { 7 }, 0);
+            (number, bytes)
+        })
+        .collect();
+    assert_eq!(rig.arrive(&with_extensions(UDP6, &long, b"\r\n\r\n")), DROPPED, "a header of 2,048 bytes");
+    let others = with_extensions(UDP6.from(8), &endless, b"\r\n\r\n");
+    assert_eq!(rig.arrive(&others), (Action::Pass, Reason::Malformed));
 }
 
 #[test]
@@ -143,13 +154,24 @@ fn what_cannot_be_read_passes() {
         (change(l3, 0x44), Reason::Malformed, "a header of 16 bytes"),
         (change(l3 + 9, 47), Reason::NotIp, "GRE"),
         (change(l3 + 7, 1), Reason::Fragment, "a later fragment"),
-        (change(l4 + 5, 7), Reason::Malformed, "a UDP length below its header"),
-        (change(l4 + 4, 9), Reason::Malformed, "a UDP length beyond the packet"),
-        (whole[..l4 + 3].to_vec(), Reason::Malformed, "cut in the UDP header"),
         (whole[..l3 + 8].to_vec(), Reason::Malformed, "cut in the IP header"),
-        (change(l3 + 3, 10), Reason::Malformed, "an IP length below its header"),
     ];
     for (frame, reason, why) in rows {
         assert_eq!(rig.arrive(&frame), (Action::Pass, reason), "{why}");
     }
+    let rows = [
+        (change(l4 + 5, 7), "a UDP length below its header"),
+        (change(l4 + 4, 9), "a UDP length beyond the packet"),
+        (whole[..l4 + 3].to_vec(), "cut in the UDP header"),
+        (change(l3 + 3, 10), "an IP length below its header"),
+    ];
+    for (frame, why) in rows {
+        assert_eq!(rig.arrive(&frame), DROPPED, "{why}");
+    }
+    // The first fragment of a TCP segment ends before the data offset; Linux puts it together again.
+    let tcp = Path { tcp: true, ..UDP4 }.arriving(b"x");
+    let mut tiny = tcp[..l4 + 8].to_vec();
+    tiny[l3 + 3] = 28;
+    tiny[l3 + 6] = 0x20;
+    assert_eq!(rig.arrive(&tiny), DROPPED, "a tiny fragment");
 }

@@ -142,3 +142,15 @@ fn the_length_of_a_source_is_configured() {
     // The peers differ in their sixth byte, behind a /40.
     assert!(rig.is_dropped(UDP6.from(99)));
 }
+
+#[test]
+fn a_nonce_of_the_second_of_an_unreadable_challenge_proves_nothing() {
+    let mut rig = Rig::new();
+    // Kamailio hands out one nonce a second; the forger has his copy split off into a later fragment.
+    rig.fetch(OFFICE, "this second's");
+    rig.exchange(SPOOFER, Ask::plain("REGISTER"), Reply::plain(401));
+    forge(&mut rig, "this second's");
+    rig.wait(3 * crate::rig::SECOND);
+    rig.fetch(OFFICE, "a later second's");
+    assert_eq!(rig.guess(OFFICE, "a later second's").1, Reason::FailureProven);
+}

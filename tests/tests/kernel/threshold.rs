@@ -132,16 +132,45 @@ fn success_clears_the_strikes_of_its_user_alone() {
 
 #[test]
 fn success_that_nobody_checked_clears_nothing() {
-    let mut rig = Rig::new();
-    rig.fetch(UDP4, "n");
-    for _ in 0..4 {
-        rig.guess(UDP4, "n");
+    for path in EVERY_WAY {
+        let mut rig = Rig::new();
+        rig.fetch(path, "n");
+        for _ in 0..4 {
+            rig.guess(path, "n");
+        }
+        assert_eq!(rig.exchange(path, Ask::attempt("OPTIONS", "n"), Reply::plain(200)).1, Reason::Neutral);
+        // INVITE is open to guests here: nobody challenged it, so nobody looked at its credentials.
+        assert_eq!(rig.exchange(path, Ask::attempt("INVITE", "n"), Reply::plain(200)).1, Reason::Success);
+        rig.guess(path, "n");
+        assert!(rig.is_dropped(path), "{path:?}");
     }
-    assert_eq!(rig.exchange(UDP4, Ask::attempt("OPTIONS", "n"), Reply::plain(200)).1, Reason::Neutral);
-    // INVITE is open to guests here: nobody challenged it, so nobody looked at its credentials.
-    assert_eq!(rig.exchange(UDP4, Ask::attempt("INVITE", "n"), Reply::plain(200)).1, Reason::Success);
-    rig.guess(UDP4, "n");
-    assert!(rig.is_dropped(UDP4));
+}
+
+/// The PBX takes the credentials of its own realm; the others are there for the firewall alone.
+#[test]
+fn an_own_account_clears_no_strikes_of_others() {
+    let decoy = |user: &str| {
+        format!("Authorization: Digest username=\"{user}\", realm=\"x\", nonce=\"x\", response=\"0\"\r\nContent-Length")
+    };
+    for (tried, good) in [("1000", "6000"), ("6000", "6000")] {
+        let mut rig = Rig::new();
+        rig.fetch(UDP4, "n");
+        for _ in 0..5 {
+            let branch = rig.branch();
+            let guess = Ask::attempt("REGISTER", "n").text(&branch).replace("Content-Length", &decoy(tried));
+            rig.arrive(&UDP4.arriving(guess.as_bytes()));
+            rig.leave(&UDP4.leaving(Reply::challenge(401, "n").text("REGISTER", &branch).as_bytes()));
+            if rig.is_dropped(UDP4) {
+                break;
+            }
+            let branch = rig.branch();
+            let own = Ask { user: good, ..Ask::attempt("REGISTER", "n") }.text(&branch);
+            let own = if tried == good { own } else { own.replace("Content-Length", &decoy(tried)) };
+            rig.arrive(&UDP4.arriving(own.as_bytes()));
+            rig.leave(&UDP4.leaving(Reply::plain(200).text("REGISTER", &branch).as_bytes()));
+        }
+        assert!(rig.is_dropped(UDP4), "{tried} {good}");
+    }
 }
 
 #[test]
@@ -194,6 +223,40 @@ fn guesses_dressed_up_as_retransmissions_are_counted() {
         assert_eq!(rig.leave(&reply), Reason::FailureProven);
     }
     assert!(rig.is_dropped(UDP4));
+}
+
+#[test]
+fn nothing_on_the_same_branch_covers_a_guess_that_waits_for_its_answer() {
+    for cover in
+        [Ask::plain("REGISTER"), Ask::plain("OPTIONS"), Ask::attempt("REGISTER", "junk"), Ask::attempt("INVITE", "x")]
+    {
+        let mut rig = Rig::new();
+        rig.fetch(UDP4, "n");
+        for _ in 0..5 {
+            let branch = rig.branch();
+            rig.arrive(&UDP4.arriving(Ask::attempt("REGISTER", "n").text(&branch).as_bytes()));
+            rig.arrive(&UDP4.arriving(cover.text(&branch).as_bytes()));
+            let reply = UDP4.leaving(Reply::challenge(401, "n").text("REGISTER", &branch).as_bytes());
+            assert_eq!(rig.leave(&reply), Reason::FailureProven, "{cover:?}");
+        }
+        assert!(rig.is_dropped(UDP4), "{cover:?}");
+    }
+}
+
+#[test]
+fn a_cseq_of_another_method_hides_no_refusal() {
+    for method in ["INVITE", "CANCEL", "%52EGISTER"] {
+        let mut rig = Rig::new();
+        rig.fetch(UDP4, "n");
+        for _ in 0..5 {
+            let branch = rig.branch();
+            let ask = Ask::attempt("REGISTER", "n").text(&branch).replace("2 REGISTER", &format!("2 {method}"));
+            rig.arrive(&UDP4.arriving(ask.as_bytes()));
+            let reply = Reply::challenge(401, "n").text(method, &branch);
+            assert_eq!(rig.leave(&UDP4.leaving(reply.as_bytes())), Reason::FailureProven, "{method}");
+        }
+        assert!(rig.is_dropped(UDP4), "{method}");
+    }
 }
 
 #[test]
