@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use nix::sys::stat::{Mode, umask};
 
 /// The addresses of this host; none when they cannot be told.
 #[must_use]
@@ -32,6 +33,14 @@ pub fn random_seed() -> io::Result<u64> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(u64::from_ne_bytes(bytes).max(1))
+}
+
+/// Does `work` so that the files it makes are for their owner and group alone, from the first moment on.
+pub fn without_others<T>(work: impl FnOnce() -> T) -> T {
+    let before = umask(Mode::from_bits_truncate(0o117));
+    let done = work();
+    umask(before);
+    done
 }
 
 /// The user this process acts as.

@@ -1,4 +1,5 @@
-//! What was seen of a packet. Every packet that a program looks at is counted under exactly one of these.
+//! What was seen of a packet. Every packet that a program looks at is counted under exactly one of these; what could not be
+//! told or written besides ([`Reason::EventLost`], [`Reason::BanLost`]) is counted on top.
 
 use crate::abi::number_enum;
 

@@ -156,7 +156,7 @@ impl fmt::Display for Message<'_> {
         match record.until {
             Some(Until::At(until)) => {
                 let length_ms = until.unix_ms.saturating_sub(record.time.unix_ms);
-                let length = Duration::from_millis(u64::try_from(length_ms).unwrap_or(0));
+                let length = Duration::from_millis(u64::try_from(length_ms.saturating_add(500)).unwrap_or(0));
                 write!(f, " for {}", Short(length))?;
             }
             Some(Until::Lifted) => f.write_str(" until lifted")?,

@@ -43,7 +43,7 @@ fn inspect(context: &XdpContext, settings: &'static Settings, packet: &View) -> 
     // What hides its ports may be for a service: of a banned source it does not pass.
     let hidden = matches!(transport, Err(Reason::Malformed));
     let guarded = service.kind != 0 || settings.scope_host != 0 || hidden;
-    let banned = guarded && tables::is_banned(settings, source, || prefix_key(packet, &ip), packet.size());
+    let banned = guarded && tables::is_banned(settings, source, || prefix_key(&ip), packet.size());
     if banned && settings.observe == 0 {
         return Reason::Banned;
     }
@@ -137,7 +137,7 @@ pub fn source(settings: &Settings, address: Address) -> Source {
 
 /// The key of the prefix table: bans of IPv6 prefixes are never longer than a source, so its first half is enough.
 #[inline(always)]
-fn prefix_key(_packet: &View, ip: &Ip) -> Option<PrefixKey> {
+fn prefix_key(ip: &Ip) -> PrefixKey {
     let mut key: PrefixKey = [0; 16];
     match ip.source {
         Address::V4(address) => {
@@ -158,5 +158,5 @@ fn prefix_key(_packet: &View, ip: &Ip) -> Option<PrefixKey> {
             }
         }
     }
-    Some(key)
+    key
 }

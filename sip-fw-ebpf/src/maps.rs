@@ -35,8 +35,8 @@ pub static BAN_PREFIXES: LpmTrie<PrefixKey, Ban> = LpmTrie::with_max_entries(102
 #[map]
 pub static SOURCES: LruHashMap<Source, SourceState> = LruHashMap::with_max_entries(1024, 0);
 
-/// Recent proven failures. Only a source that received one of our nonces gets an entry, so forged packets cannot push
-/// anybody out.
+/// Recent proven failures. Only a source that received one of our nonces, or that the PBX answered over TCP, gets an
+/// entry: forged packets cannot push anybody out.
 #[map]
 pub static STRIKES: LruHashMap<Source, Strikes> = LruHashMap::with_max_entries(1024, 0);
 

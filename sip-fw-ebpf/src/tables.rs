@@ -79,7 +79,7 @@ fn add(counter: *mut u64, amount: u64) {
 
 /// Whether packets of this source are to be dropped; counts the packet in the ban, unless the mode is observe.
 #[inline(always)]
-pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> Option<PrefixKey>, bytes: u64) -> bool {
+pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> PrefixKey, bytes: u64) -> bool {
     let exact = BANS.get_ptr_mut(source);
     // SAFETY: a live map value.
     if let Some(ban) = exact.filter(|ban| holds(settings, unsafe { (**ban).until_ns })) {
@@ -92,8 +92,7 @@ pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> O
     if settings.prefix_bans == 0 {
         return false;
     }
-    let Some(address) = prefix() else { return false };
-    match BAN_PREFIXES.get(Key::new(128, address)) {
+    match BAN_PREFIXES.get(Key::new(128, prefix())) {
         Some(ban) if holds(settings, ban.until_ns) => {
             if settings.observe == 0 {
                 count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,11 +33,22 @@ pub struct Policy {
     pub ladder: Vec<&'static str>,
     /// What a refusal looks like: `auto`, or a dialect.
     pub refusal: &'static str,
+    /// What stays when the agent is told to end: `keep` or `detach`.
+    pub on_exit: &'static str,
+    /// More arguments of `run`.
+    pub arguments: Vec<&'static str>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { mode: "enforce", threshold: 5, ladder: vec!["1m", "10m", "1h", "1d", "7d"], refusal: "auto" }
+        Self {
+            mode: "enforce",
+            threshold: 5,
+            ladder: vec!["1m", "10m", "1h", "1d", "7d"],
+            refusal: "auto",
+            on_exit: "keep",
+            arguments: Vec::new(),
+        }
     }
 }
 
@@ -99,13 +111,21 @@ pub struct Agent {
     config: PathBuf,
     pins: PathBuf,
     namespace: PathBuf,
+    arguments: Vec<&'static str>,
     process: Option<Process>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Agent {
     /// Starts `sip-fw run` on the interface of the bed's pbx and waits until it protects.
     pub fn start(binary: PathBuf, bed: &Bed, policy: &Policy) -> Result<Self> {
+        let mut agent = Self::prepare(binary, bed, policy)?;
+        agent.restart()?;
+        Ok(agent)
+    }
+
+    /// The same, but does not start it.
+    pub fn prepare(binary: PathBuf, bed: &Bed, policy: &Policy) -> Result<Self> {
         mount_bpffs()?;
         sweep_stale_pins();
         let folder = TempDir::new()?;
@@ -113,14 +133,14 @@ impl Agent {
         let config = folder.path().join("sip-fw.toml");
         fs::write(&config, configuration(&bed.pbx, &pins, folder.path(), policy))?;
         let namespace = bed.pbx.namespace().path().to_owned();
-        let mut agent = Self { binary, config, pins, namespace, process: None, _folder: folder };
-        agent.restart()?;
-        Ok(agent)
+        let arguments = policy.arguments.clone();
+        Ok(Self { binary, config, pins, namespace, arguments, process: None, folder })
     }
 
     /// Starts the daemon (again) and waits until it is ready.
     pub fn restart(&mut self) -> Result<()> {
         let mut command = self.command(&["run", "--log-format", "json"]);
+        command.args(&self.arguments);
         command.env_remove("NOTIFY_SOCKET");
         let mut process = Process::spawn(command, Some(&self.namespace))?;
         let mut ended = None;
@@ -147,6 +167,75 @@ impl Agent {
         if let Some(mut process) = self.process.take() {
             process.kill9();
         }
+    }
+
+    /// Sends a signal to the daemon.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Waits for the end of the daemon; gives its exit code and what it wrote.
+    pub fn wait_for_end(&mut self) -> Result<Outcome> {
+        let mut process = self.process.take().context("the daemon was not started")?;
+        let status = process.wait(PATIENCE)?;
+        Ok(Outcome { code: status.code().unwrap_or(-1), stdout: process.stdout(), stderr: process.stderr() })
+    }
+
+    /// Starts a command of the CLI that runs until it is stopped, such as `events --follow`.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Process> {
+        Process::spawn(self.command(arguments), Some(&self.namespace))
+    }
+
+    /// Puts `to` in the place of `from` in the configuration.
+    pub fn reconfigure(&self, from: &str, to: &str) -> Result<()> {
+        let text = fs::read_to_string(&self.config)?;
+        ensure!(text.contains(from), "{from:?} is not in the configuration:\n{text}");
+        Ok(fs::write(&self.config, text.replacen(from, to, 1))?)
+    }
+
+    /// Where its maps and links are pinned.
+    pub fn pins(&self) -> &Path {
+        &self.pins
+    }
+
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// A folder for its files, gone with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// If there is an XDP program on the interface of `host`: what the kernel says, not sip-fw.
+    pub fn has_xdp(&self, host: &Host) -> Result<bool> {
+        let mut command = Command::new("ip");
+        command.args(["-json", "-details", "link", "show", "dev", host.interface()]);
+        let mut process = Process::spawn(command, Some(&self.namespace))?;
+        ensure!(process.wait(COMMAND)?.success(), "ip link: {}", process.stderr());
+        Ok(serde_json::from_str::<Value>(&process.stdout())?[0].get("xdp").is_some())
+    }
+
+    /// The events in the daemon's log.
+    pub fn events(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits until the daemon's log has an event of this name whose reason contains `reason`.
+    pub fn wait_for_event(&self, name: &str, reason: &str) -> Result<()> {
+        let said = |event: &Value| event["reason"].as_str().unwrap_or_default().contains(reason);
+        wait_for(&format!("the event {name}: {reason}"), PATIENCE, || {
+            self.events().iter().any(|event| event["event"] == name && said(event))
+        })
+        .with_context(|| self.log())
     }
 
     /// What the daemon wrote to stdout and stderr.
@@ -227,9 +316,9 @@ pub fn find_binary() -> Option<PathBuf> {
 }
 
 fn configuration(pbx: &Host, pins: &Path, folder: &Path, policy: &Policy) -> String {
-    let Policy { mode, threshold, ladder, refusal } = policy;
+    let Policy { mode, threshold, ladder, refusal, on_exit, .. } = policy;
     format!(
-        "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\n\n\
+        "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\non_exit = \"{on_exit}\"\n\n\
          [paths]\npins = \"{pins}\"\nstate = \"{state}\"\nsocket = \"{socket}\"\n\n\
          [[service]]\nname = \"sip\"\nkind = \"sip\"\nlisten = [\"udp/5060\", \"tcp/5060\"]\nrefusal = \"{refusal}\"\n\n\
          [ban]\nthreshold = {threshold}\nwindow = \"10m\"\nladder = {ladder:?}\ndecay = \"30d\"\nscope = \"services\"\n",

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use sip_fw_core::time::Until;
+use sip_fw_core::time::{Timestamp, Until};
 
 use super::{CliError, Site, length_above_zero, target};
+use crate::clock;
 use crate::control::protocol::{Length, Request};
-use crate::control::view::BannedView;
+use crate::control::view::{BanView, BannedView};
+use crate::report::table::left;
 
 /// Arguments of `ban`.
 #[derive(Debug, clap::Args)]
@@ -33,12 +35,38 @@ pub fn run(site: &Site, args: &Args) -> Result<(), CliError> {
         (None, false) => Length::Ladder,
     };
     let request = Request::Ban { target: args.target.clone(), length, reason: args.reason.clone() };
-    site.show(&request, render).map(drop)
+    site.show(&request, |view| render(view, clock::wall())).map(drop)
 }
 
-fn render(view: &BannedView) -> String {
-    match view.banned.until {
-        Until::At(time) => format!("{} is banned until {time}\n", view.banned.source),
-        Until::Lifted => format!("{} is banned until lifted\n", view.banned.source),
+fn render(view: &BannedView, now: Timestamp) -> String {
+    let BanView { source, level, until, .. } = &view.banned;
+    let step = if *level == 0 { String::new() } else { format!(" (level {level})") };
+    match until {
+        Until::At(time) => format!("{source} is banned for {}{step}, until {time}\n", left(*until, now)),
+        Until::Lifted => format!("{source} is banned until it is lifted: sip-fw unban {source}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rendering() {
+        let said = |level: u8, until: Option<&str>| {
+            let banned = json!({
+                "source": "203.0.113.9", "state": "active", "level": level, "origin": "operator", "evidence": "proven",
+                "since": "1970-01-01T00:00:00.000Z", "until": until, "strikes": 0, "packets": 0, "bytes": 0,
+                "user": null, "user_agent": null, "service": null
+            });
+            let view = json!({"schema": 1, "banned": banned});
+            render(&serde_json::from_value(view).unwrap(), Timestamp { unix_ms: 4 })
+        };
+        let until = "1970-01-01T01:00:00.000Z";
+        assert_eq!(said(0, Some(until)), format!("203.0.113.9 is banned for 1h, until {until}\n"));
+        assert_eq!(said(3, Some(until)), format!("203.0.113.9 is banned for 1h (level 3), until {until}\n"));
+        assert_eq!(said(0, None), "203.0.113.9 is banned until it is lifted: sip-fw unban 203.0.113.9\n");
     }
 }

@@ -4,7 +4,7 @@ use super::{CliError, Site};
 use crate::clock;
 use crate::control::protocol::Request;
 use crate::control::view::{BanView, BansView};
-use crate::report::table::{Column, left, or_dash, table};
+use crate::report::table::{Column, above_zero, left, or_dash, table};
 use sip_fw_core::time::Timestamp;
 
 /// Arguments of `bans`.
@@ -38,8 +38,8 @@ fn render(view: &BansView, now: Timestamp) -> String {
         [
             ban.source.clone(),
             if ban.is_active() { left(ban.until, now) } else { "ended".to_owned() },
-            ban.level.to_string(),
-            ban.strikes.to_string(),
+            above_zero(ban.level.into()),
+            above_zero(ban.strikes.into()),
             ban.packets.to_string(),
             or_dash(ban.origin.as_deref()),
             or_dash(ban.user.as_deref()),

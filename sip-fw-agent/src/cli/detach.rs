@@ -46,5 +46,27 @@ fn by_hand(site: &Site) -> Result<DetachedView, Failure> {
 }
 
 fn render(view: &DetachedView) -> String {
-    view.detached.iter().map(|line| format!("{line}\n")).collect()
+    let (maps, links): (Vec<_>, Vec<_>) = view.detached.iter().partition(|line| line.starts_with("removed map"));
+    let mut text: String = links.iter().map(|line| format!("{line}\n")).collect();
+    if !maps.is_empty() {
+        text.push_str(&format!("removed {} maps: every ban, strike and counter is gone\n", maps.len()));
+    }
+    text.push_str("nothing is enforced any more; to protect this host again: sip-fw run\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rendering() {
+        let lines = ["detached egress-tcx from eth0 (v1)", "removed map BANS (v1)", "removed map PORTS (v1)"];
+        let view = DetachedView { schema: SCHEMA, detached: lines.map(str::to_owned).to_vec() };
+        assert_eq!(
+            render(&view),
+            "detached egress-tcx from eth0 (v1)\nremoved 2 maps: every ban, strike and counter is gone\n\
+             nothing is enforced any more; to protect this host again: sip-fw run\n"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::control::protocol::Request;
 use crate::control::view::{BanView, ExplainView, SourceView};
 use crate::exit_code::ExitCode;
-use crate::report::table::{ago, or_dash};
+use crate::report::table::{ago, left, or_dash};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -29,16 +29,12 @@ pub fn run(site: &Site, args: &Args) -> Result<(), CliError> {
 }
 
 fn render(view: &ExplainView, now: Timestamp) -> String {
-    let mut lines = vec![("source", view.source.clone())];
-    if !view.known {
-        lines.push(("known", "no: nothing was ever seen of it".to_owned()));
-    }
-    lines.push(("now", format!("to a service: {}; to another port: {}", view.now.service, view.now.other)));
-    lines.push(("ban", view.ban.as_ref().map_or_else(|| "none".to_owned(), |found| ban(found, now))));
+    let mut lines = vec![("source", view.source.clone()), ("state", state(view, now)), ("packets", packets(view))];
+    lines.extend(view.ban.as_ref().map(|found| ("ban", ban(found, now))));
     lines.extend(view.prefix_bans.iter().map(|found| ("prefix", format!("{}: {}", found.source, ban(found, now)))));
-    let window = Short(Duration::from_secs(view.strikes.window_seconds));
     let strikes = &view.strikes;
-    lines.push(("strikes", format!("{} within {window}; {} ban", strikes.count, strikes.threshold)));
+    let window = Short(Duration::from_secs(strikes.window_seconds));
+    lines.push(("strikes", format!("{} of {} within {window}", strikes.count, strikes.threshold)));
     let length = Short(Duration::from_secs(view.next_ban.length_seconds));
     lines.push(("next ban", format!("level {}, for {length}", view.next_ban.level)));
     lines.extend(view.counters.as_ref().map(|did| ("did", counters(did, now))));
@@ -47,25 +43,58 @@ fn render(view: &ExplainView, now: Timestamp) -> String {
     lines.iter().map(|(title, text)| format!("{title:<10}{text}\n")).collect()
 }
 
-fn ban(ban: &BanView, now: Timestamp) -> String {
-    let end = match ban.until {
-        Until::Lifted => "until lifted".to_owned(),
-        Until::At(time) if ban.is_active() => format!("until {time} ({} left)", ago(time, now)),
-        Until::At(time) => format!("ended {time}"),
+fn state(view: &ExplainView, now: Timestamp) -> String {
+    let own = view.ban.iter().filter(|ban| ban.is_active());
+    match own.chain(&view.prefix_bans).map(|ban| left(ban.until, now)).next() {
+        Some(left) if left.starts_with("until") => format!("banned {left}"),
+        Some(left) => format!("banned for another {left}"),
+        None if view.ban.is_some() => "not banned, but it was".to_owned(),
+        None if view.known => "not banned".to_owned(),
+        None => "unknown: no SIP request and no ban of it is remembered".to_owned(),
+    }
+}
+
+fn packets(view: &ExplainView) -> String {
+    let fate = |word: &str| match word {
+        "drop" => "dropped",
+        "would-drop" => "passed, but only because the mode is observe",
+        _ => "passed",
     };
-    let (by, user) = (or_dash(ban.origin.as_deref()), or_dash(ban.user.as_deref()));
-    let (level, strikes, packets) = (ban.level, ban.strikes, ban.packets);
-    format!("{end}, level {level}, by {by}, {strikes} strikes, last user {user}, {packets} packets dropped")
+    format!("to a service: {}; to any other port: {}", fate(&view.now.service), fate(&view.now.other))
+}
+
+fn ban(ban: &BanView, now: Timestamp) -> String {
+    let mut parts = Vec::new();
+    if ban.level > 0 {
+        parts.push(format!("level {}", ban.level));
+    }
+    parts.push(format!("by {}", or_dash(ban.origin.as_deref())));
+    if ban.strikes > 0 {
+        let evidence = ban.evidence.as_deref().unwrap_or("unknown");
+        parts.push(format!("{} strikes ({evidence})", ban.strikes));
+    }
+    parts.push(format!("began {}", ago(ban.since, now)));
+    match ban.until {
+        Until::Lifted => parts.push("until lifted".to_owned()),
+        Until::At(time) if ban.is_active() => parts.push(format!("until {time}")),
+        Until::At(time) => parts.push(format!("ended {}", ago(time, now))),
+    }
+    parts.push(format!("{} packets dropped", ban.packets));
+    parts.extend(ban.service.iter().map(|service| format!("service {service}")));
+    parts.extend(ban.user.iter().map(|user| format!("last user \"{user}\"")));
+    parts.extend(ban.user_agent.iter().map(|agent| format!("User-Agent \"{agent}\"")));
+    parts.join(", ")
 }
 
 fn counters(did: &SourceView, now: Timestamp) -> String {
     format!(
-        "{} requests, {} attempts: {} succeeded, {} failed, {} failed unproven; first seen {} ago, last {} ago",
+        "{} requests, {} attempts: {} succeeded, {} failed, {} failed unproven, {} stale; first seen {}, last {}",
         did.requests,
         did.attempts,
         did.successes,
         did.failures_proven,
         did.failures_unproven,
+        did.stale,
         ago(did.first_seen, now),
         ago(did.last_seen, now)
     )
@@ -73,12 +102,13 @@ fn counters(did: &SourceView, now: Timestamp) -> String {
 
 fn tried(page: &Page, now: Timestamp) -> String {
     let more = if page.users_cut { " and more" } else { "" };
-    let mut text = format!("users {}{more}", page.users.join(", "));
+    let users: Vec<_> = page.users.iter().map(|user| format!("\"{user}\"")).collect();
+    let mut text = format!("users {}{more}", users.join(", "));
     if let Some(agent) = &page.user_agent {
         text.push_str(&format!("; User-Agent \"{agent}\""));
     }
     if let Some(time) = page.last_failure {
-        text.push_str(&format!("; last failure {} ago", ago(time, now)));
+        text.push_str(&format!("; last failure {}", ago(time, now)));
     }
     text
 }
@@ -105,10 +135,11 @@ mod tests {
         assert_eq!(
             render(&serde_json::from_value(view).unwrap(), Timestamp { unix_ms: 60_000 }),
             "source    203.0.113.9\n\
-             now       to a service: drop; to another port: pass\n\
-             ban       until 1970-01-01T00:10:00.000Z (9m left), level 2, by auth-failures, 5 strikes, last user 1000, \
-             12 packets dropped\n\
-             strikes   0 within 10m; 5 ban\n\
+             state     banned for another 9m\n\
+             packets   to a service: dropped; to any other port: passed\n\
+             ban       level 2, by auth-failures, 5 strikes (proven), began 1m ago, until 1970-01-01T00:10:00.000Z, \
+             12 packets dropped, service sip, last user \"1000\"\n\
+             strikes   0 of 5 within 10m\n\
              next ban  level 3, for 1h\n\
              clears    sip-fw unban 203.0.113.9\n"
         );

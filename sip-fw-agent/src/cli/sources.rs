@@ -44,7 +44,7 @@ fn render(view: &SourcesView, now: Timestamp) -> String {
             source.failures_unproven.to_string(),
             source.strikes.to_string(),
             source.drops.to_string(),
-            format!("{} ago", ago(source.last_seen, now)),
+            ago(source.last_seen, now),
         ]
     };
     table(columns, &view.sources.iter().map(row).collect::<Vec<_>>())

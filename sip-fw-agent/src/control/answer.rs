@@ -1,7 +1,8 @@
 //! Answers requests from the tables; used by the agent, and by the CLI itself where no agent runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
 use sip_fw_common::abi::{Ban, Source, Strikes};
@@ -16,20 +17,23 @@ use sip_fw_core::time::Time;
 use super::execute::execute;
 use super::explain::explain;
 use super::protocol::{Failure, Length, Request};
+use super::services;
 use super::view::{
-    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, SourceView, SourcesView, StatusView,
-    UnbannedView,
+    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, RulesView, ServiceView, SourceView,
+    SourcesView, StatusView, UnbannedView,
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
 
 /// The agent that answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AgentInfo {
     /// Its process.
     pub pid: u32,
     /// How long it has been running.
     pub uptime_seconds: u64,
+    /// Its services.
+    pub services: Vec<ServiceView>,
 }
 
 /// What answers are made of.
@@ -42,10 +46,12 @@ pub struct Desk<'a> {
     pub agent: Option<AgentInfo>,
     /// What must never be banned.
     pub guard: Guard,
+    /// What to tell people beside the answer, whether it is a good one or not.
+    pub records: Vec<Record>,
 }
 
-/// An answer, and what to tell people beside it.
-pub type Answer = Result<(Value, Vec<Record>), Failure>;
+/// An answer.
+pub type Answer = Result<Value, Failure>;
 
 /// A controller that knows what the pinned maps say.
 ///
@@ -64,10 +70,10 @@ impl Desk<'_> {
     /// When it cannot be done, or must not.
     pub fn answer(&mut self, request: &Request, now: Time) -> Answer {
         match request {
-            Request::Status => document(&self.status()?),
-            Request::Bans { ended } => document(&self.bans(*ended, now)?),
-            Request::Sources => document(&self.sources(now)?),
-            Request::Explain { address } => document(&explain(self.tables, self.controller, address, now)?),
+            Request::Status => value(&self.status()?),
+            Request::Bans { ended } => value(&self.bans(*ended, now)?),
+            Request::Sources => value(&self.sources(now)?),
+            Request::Explain { address } => value(&explain(self.tables, self.controller, address, now)?),
             Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
             Request::Unban { target } => self.unban(target, now),
             Request::UnbanAll => self.unban_all(now),
@@ -101,17 +107,23 @@ impl Desk<'_> {
             ingress: attachment.ingress.to_owned(),
             egress: attachment.egress.to_owned(),
         });
+        let services = match &self.agent {
+            Some(agent) => agent.services.clone(),
+            None => services::views(&self.tables.ports()?, &self.controller.rules().services),
+        };
         Ok(StatusView {
             schema: SCHEMA,
             agent: AgentView {
                 running: self.agent.is_some(),
-                pid: self.agent.map(|agent| agent.pid),
-                uptime_seconds: self.agent.map(|agent| agent.uptime_seconds),
+                pid: self.agent.as_ref().map(|agent| agent.pid),
+                uptime_seconds: self.agent.as_ref().map(|agent| agent.uptime_seconds),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 events_lost: totals.get(Reason::EventLost.name()).map_or(0, |counter| counter.packets),
                 mode: if settings.observe == 0 { "enforce" } else { "observe" }.to_owned(),
             },
             attachments: attachments.collect(),
+            services,
+            rules: RulesView::new(&settings),
             bans_active,
             sources: self.tables.sources()?.len(),
             counters: totals,
@@ -132,6 +144,7 @@ impl Desk<'_> {
 
     fn sources(&self, now: Time) -> Result<SourcesView, KernelError> {
         let bans: HashMap<Source, Ban> = self.tables.bans()?.into_iter().collect();
+        let prefixes = Prefixes::new(self.tables.prefix_bans()?, now);
         let window_ns = self.controller.rules().settings.window_ns;
         let mut sources = self.tables.sources()?;
         sources.sort_by_key(|(source, did)| (std::cmp::Reverse(did.last_seen_ns), *source));
@@ -140,7 +153,8 @@ impl Desk<'_> {
             let ban = bans.get(source);
             let strikes = if did.failures_proven == 0 { None } else { self.tables.strikes(*source)? };
             let strikes = strikes_within(strikes.as_ref(), ban, window_ns, now);
-            views.push(SourceView::new(self.controller.ipv6().show(*source), did, ban, strikes, now));
+            let net = self.controller.ipv6().net(*source);
+            views.push(SourceView::new(show_net(net), did, ban, prefixes.cover(net), strikes, now));
         }
         Ok(SourcesView { schema: SCHEMA, sources: views })
     }
@@ -157,11 +171,11 @@ impl Desk<'_> {
             Length::Permanent => BanLength::UntilLifted,
         };
         let found = self.found(target)?;
-        let records = self.handle(Input::Ban { admitted, length, reason, found }, now)?;
+        self.handle([Input::Ban { admitted, length, reason, found }], now)?;
         let ban = self.found(target)?.ok_or_else(|| Failure::new(ExitCode::Failed, "the ban was not written"))?;
         let source = self.controller.ipv6().show_target(target);
         let banned = BanView::new(source, &ban, &self.controller.rules().services, now);
-        Ok((value(&BannedView { schema: SCHEMA, banned })?, records))
+        value(&BannedView { schema: SCHEMA, banned })
     }
 
     fn unban(&mut self, target: &str, now: Time) -> Answer {
@@ -174,8 +188,8 @@ impl Desk<'_> {
             }
             return Err(Failure::new(ExitCode::NotFound, message));
         };
-        let records = self.handle(Input::Unban { target, found }, now)?;
-        Ok((value(&UnbannedView { schema: SCHEMA, unbanned: vec![shown] })?, records))
+        self.handle([Input::Unban { target, found }], now)?;
+        value(&UnbannedView { schema: SCHEMA, unbanned: vec![shown] })
     }
 
     fn unban_all(&mut self, now: Time) -> Answer {
@@ -186,13 +200,10 @@ impl Desk<'_> {
         if all.is_empty() {
             return Err(Failure::new(ExitCode::NotFound, "nothing is banned"));
         }
-        let mut records = Vec::new();
-        let mut unbanned = Vec::new();
-        for (target, found) in all {
-            records.extend(self.handle(Input::Unban { target, found }, now)?);
-            unbanned.push(self.controller.ipv6().show_target(target));
-        }
-        Ok((value(&UnbannedView { schema: SCHEMA, unbanned })?, records))
+        let ipv6 = self.controller.ipv6();
+        let unbanned = all.iter().map(|(target, _)| ipv6.show_target(*target)).collect();
+        self.handle(all.into_iter().map(|(target, found)| Input::Unban { target, found }), now)?;
+        value(&UnbannedView { schema: SCHEMA, unbanned })
     }
 
     fn found(&self, target: Target) -> Result<Option<Ban>, KernelError> {
@@ -204,7 +215,7 @@ impl Desk<'_> {
         }
     }
 
-    fn covering(&self, target: Target, now: Time) -> Result<Vec<(ipnet::IpNet, Ban)>, KernelError> {
+    fn covering(&self, target: Target, now: Time) -> Result<Vec<(IpNet, Ban)>, KernelError> {
         let net = match target {
             Target::Source(source) => self.controller.ipv6().net(source),
             Target::Prefix(prefix) => prefix,
@@ -212,13 +223,11 @@ impl Desk<'_> {
         covering(self.tables, net, now)
     }
 
-    fn handle(&mut self, input: Input, now: Time) -> Result<Vec<Record>, Failure> {
-        let commands = self.controller.handle(input, now);
+    fn handle(&mut self, inputs: impl IntoIterator<Item = Input>, now: Time) -> Result<(), Failure> {
+        let commands = inputs.into_iter().flat_map(|input| self.controller.handle(input, now)).collect();
         let (records, errors) = execute(commands, self.tables, now.kernel_ns);
-        match errors.into_iter().next() {
-            Some(error) => Err(error.into()),
-            None => Ok(records),
-        }
+        self.records.extend(records);
+        errors.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
@@ -234,7 +243,7 @@ pub(super) fn parse_target(controller: &Controller, text: &str) -> Result<Target
 }
 
 /// Bans in force on prefixes that contain `net`.
-pub(super) fn covering(tables: &Tables, net: ipnet::IpNet, now: Time) -> Result<Vec<(ipnet::IpNet, Ban)>, KernelError> {
+pub(super) fn covering(tables: &Tables, net: IpNet, now: Time) -> Result<Vec<(IpNet, Ban)>, KernelError> {
     let mut bans = tables.prefix_bans()?;
     bans.retain(|(prefix, ban)| prefix.contains(&net) && *prefix != net && ban.until_ns > now.kernel_ns);
     Ok(bans)
@@ -246,10 +255,26 @@ pub(super) fn strikes_within(strikes: Option<&Strikes>, ban: Option<&Ban>, windo
     strikes.map_or(0, |strikes| strikes.within(window_ns, now.kernel_ns, forgiven_ns))
 }
 
-fn document<T: Serialize>(view: &T) -> Answer {
-    Ok((value(view)?, Vec::new()))
+/// Prefixes banned now.
+struct Prefixes {
+    nets: HashSet<IpNet>,
+    lengths: BTreeSet<u8>,
 }
 
-fn value<T: Serialize>(view: &T) -> Result<Value, Failure> {
+impl Prefixes {
+    fn new(mut bans: Vec<(IpNet, Ban)>, now: Time) -> Self {
+        bans.retain(|(_, ban)| ban.until_ns > now.kernel_ns);
+        let nets: HashSet<_> = bans.into_iter().map(|(net, _)| net).collect();
+        let lengths = nets.iter().map(IpNet::prefix_len).collect();
+        Self { nets, lengths }
+    }
+
+    fn cover(&self, net: IpNet) -> bool {
+        let shorter = self.lengths.range(..net.prefix_len());
+        shorter.filter_map(|len| IpNet::new(net.network(), *len).ok()).any(|wider| self.nets.contains(&wider.trunc()))
+    }
+}
+
+fn value<T: Serialize>(view: &T) -> Answer {
     serde_json::to_value(view).map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
 }

@@ -17,10 +17,13 @@ use sip_fw_core::guard::Guard;
 
 /// An agent that has not answered by then is stuck.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// The same when everything must be taken off at once: it can be done without the agent.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Replies of an agent.
 pub struct Replies {
     reader: BufReader<UnixStream>,
+    timeout: Duration,
 }
 
 /// Sends a request to the agent; None when no agent runs.
@@ -35,15 +38,24 @@ pub fn ask(paths: &Paths, request: &Request) -> Result<Option<Replies>, Failure>
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let message = format!("{}: {error}; run this as root", paths.socket.display());
+            return Err(Failure::new(ExitCode::Failed, message));
+        }
         Err(error) => return Err(fail(error)),
     };
+    let timeout = if matches!(request, Request::Detach) { DETACH_TIMEOUT } else { TIMEOUT };
     let follow = matches!(request, Request::Events { follow: true, .. });
-    stream.set_read_timeout((!follow).then_some(TIMEOUT)).map_err(fail)?;
-    stream.set_write_timeout(Some(TIMEOUT)).map_err(fail)?;
+    stream.set_read_timeout((!follow).then_some(timeout)).map_err(fail)?;
+    stream.set_write_timeout(Some(timeout)).map_err(fail)?;
     let mut line = serde_json::to_string(request).map_err(|error| fail(error.into()))?;
     line.push('\n');
-    stream.write_all(line.as_bytes()).map_err(fail)?;
-    Ok(Some(Replies { reader: BufReader::new(stream) }))
+    match stream.write_all(line.as_bytes()) {
+        // The agent said at once why it does not listen.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        sent => sent.map_err(fail)?,
+    }
+    Ok(Some(Replies { reader: BufReader::new(stream), timeout }))
 }
 
 impl Replies {
@@ -57,7 +69,7 @@ impl Replies {
         let mut line = Vec::new();
         let limited = &mut (&mut self.reader).take(REPLY_BYTES_MAX);
         limited.read_until(b'\n', &mut line).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => fail(format!("none within {} seconds", TIMEOUT.as_secs())),
+            io::ErrorKind::WouldBlock => fail(format!("none within {} seconds; it is stuck", self.timeout.as_secs())),
             _ => fail(error.to_string()),
         })?;
         if line.is_empty() {
@@ -83,8 +95,9 @@ pub fn fetch(paths: &Paths, services: &[String], request: &Request) -> Result<Va
     let mut tables = Tables::open(&paths.pins).map_err(|error| no_agent(paths, &error))?;
     let mut controller = controller_of(&tables, services.to_vec())?;
     let guard = Guard::new(own_addresses());
-    let mut desk = Desk { tables: &mut tables, controller: &mut controller, agent: None, guard };
-    desk.answer(request, clock::now()).map(|(value, _)| value)
+    let records = Vec::new();
+    let mut desk = Desk { tables: &mut tables, controller: &mut controller, agent: None, guard, records };
+    desk.answer(request, clock::now())
 }
 
 /// Says that nothing answers.
@@ -94,7 +107,11 @@ pub fn no_agent(paths: &Paths, error: &KernelError) -> Failure {
     match error {
         KernelError::NotAttached(pins) => Failure::new(
             ExitCode::NoAgent,
-            format!("no agent answers at {socket}, and nothing is attached ({} does not exist)", pins.display()),
+            format!(
+                "no agent answers at {socket}, and nothing is attached ({} does not exist): this host is not protected; \
+                 start the agent with: sip-fw run",
+                pins.display()
+            ),
         ),
         error => Failure::new(ExitCode::Failed, format!("no agent answers at {socket}, and: {error}")),
     }

@@ -13,25 +13,33 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
     let mut records = Vec::new();
     let mut errors = Vec::new();
     let mut failed = false;
+    let mut prefixes_changed = false;
     for command in commands {
         let result = match command {
-            Command::Report(_) if failed => Ok(()),
             Command::Report(record) => {
-                records.push(record);
-                Ok(())
+                if !failed {
+                    records.push(record);
+                }
+                continue;
             }
             Command::PutBan { source, ban } => tables.put_ban(source, &ban),
-            Command::LiftBan { source } => lift(tables, source, now_ns),
+            Command::LiftBan { source } => tables.lift_ban(source, now_ns).and_then(|()| tables.clear_strikes(source)),
             Command::ForgetBan { source } => forget(tables, source, now_ns),
             Command::PutPrefixBan { prefix, ban } => {
-                tables.put_prefix_ban(prefix, &ban).and_then(|()| count_prefixes(tables))
+                prefixes_changed = true;
+                tables.put_prefix_ban(prefix, &ban)
             }
             Command::RemovePrefixBan { prefix } => {
-                tables.remove_prefix_ban(prefix).and_then(|_| count_prefixes(tables))
+                prefixes_changed = true;
+                tables.remove_prefix_ban(prefix).map(drop)
             }
         };
         failed = result.is_err();
         errors.extend(result.err());
+    }
+    // Once for all of them: it reads the whole table.
+    if prefixes_changed && let Err(error) = count_prefixes(tables) {
+        errors.push(error);
     }
     (records, errors)
 }
@@ -64,17 +72,9 @@ pub fn count_prefixes(tables: &mut Tables) -> Result<(), KernelError> {
     tables.write_settings(&settings)
 }
 
-fn lift(tables: &mut Tables, source: Source, now_ns: u64) -> Result<(), KernelError> {
-    if let Some(mut ban) = tables.ban(source)? {
-        ban.until_ns = ban.until_ns.min(now_ns);
-        ban.level = 0;
-        tables.put_ban(source, &ban)?;
-    }
-    tables.clear_strikes(source)
-}
-
 fn forget(tables: &mut Tables, source: Source, now_ns: u64) -> Result<(), KernelError> {
     match tables.ban(source)? {
+        // Should egress ban the source just now, its strikes still stand: the next failure brings the ban back.
         Some(ban) if ban.until_ns <= now_ns => tables.remove_ban(source),
         Some(_) | None => Ok(()),
     }

@@ -48,7 +48,8 @@ pub(super) fn explain(
             threshold: settings.threshold,
             window_seconds: settings.window_ns / 1_000_000_000,
         },
-        counters: counters.map(|did| SourceView::new(shown.clone(), &did, ban.as_ref(), count, now)),
+        counters: counters
+            .map(|did| SourceView::new(shown.clone(), &did, ban.as_ref(), !prefix_bans.is_empty(), count, now)),
         memory,
         now: packets(settings, active.is_some() || !prefix_bans.is_empty()),
         clears: clears(&shown, active.as_ref(), &prefix_views, count, settings, now),

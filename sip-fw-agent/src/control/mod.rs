@@ -6,4 +6,5 @@ pub mod execute;
 mod explain;
 pub mod protocol;
 pub mod server;
+pub mod services;
 pub mod view;

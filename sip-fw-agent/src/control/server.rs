@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::protocol::{CONNECTIONS_MAX, Failure, REQUEST_BYTES_MAX, Reply, Request};
 use crate::clock;
 use crate::exit_code::ExitCode;
-use crate::host::effective_uid;
+use crate::host::{effective_uid, without_others};
 
 /// A client that has not sent its request by then is let go.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,15 +51,18 @@ pub enum Response {
 ///
 /// # Errors
 ///
-/// When the file system refuses.
+/// When the file system refuses, or something else than a socket is there.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+        Ok(_) => {
+            let message = "something that is no socket is there; move it away or set [paths] socket";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+    without_others(|| UnixListener::bind(path))
 }
 
 /// As many permits as there may be connections.
@@ -163,6 +166,7 @@ async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream as StdStream;
 
     use serde_json::json;
@@ -208,6 +212,23 @@ mod tests {
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line
+    }
+
+    #[test]
+    fn the_socket_is_for_owner_and_group_and_replaces_only_a_socket() {
+        let path = std::env::temp_dir().join(format!("sip-fw-bind-{}.sock", std::process::id()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..2 {
+                let _listener = bind(&path).unwrap();
+                assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+            }
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, "precious").unwrap();
+            assert_eq!(bind(&path).map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::AlreadyExists));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        });
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

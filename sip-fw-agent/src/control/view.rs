@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, SourceState};
+use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Settings, SourceState};
 use sip_fw_core::ledger::Page;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
@@ -17,6 +17,10 @@ pub struct StatusView {
     pub agent: AgentView,
     /// Where the programs are attached.
     pub attachments: Vec<AttachmentView>,
+    /// The services. Ports of no service are not inspected.
+    pub services: Vec<ServiceView>,
+    /// When a source is banned, and for how long.
+    pub rules: RulesView,
     /// Bans in force.
     pub bans_active: usize,
     /// Sources seen.
@@ -53,6 +57,44 @@ pub struct AttachmentView {
     pub ingress: String,
     /// `tcx` or `clsact`.
     pub egress: String,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// `sip`: its messages are read. `opaque`: it is only closed to banned sources.
+    pub kind: String,
+    /// Its ports, such as `udp/5060` or `tcp/8000-8010`.
+    pub listen: Vec<String>,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesView {
+    /// Proven failures within the window that ban.
+    pub threshold: u32,
+    /// The window.
+    pub window_seconds: u64,
+    /// Length of the ban at each step.
+    pub ladder_seconds: Vec<u64>,
+    /// `services` or `host`: the ports that are closed to banned sources.
+    pub scope: String,
+}
+
+impl RulesView {
+    /// The programs' settings for people.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let steps = usize::try_from(settings.ladder_steps).unwrap_or(usize::MAX);
+        Self {
+            threshold: settings.threshold,
+            window_seconds: settings.window_ns / 1_000_000_000,
+            ladder_seconds: settings.ladder_ns.iter().take(steps).map(|step| step / 1_000_000_000).collect(),
+            scope: if settings.scope_host == 0 { "services" } else { "host" }.to_owned(),
+        }
+    }
 }
 
 /// Packets and bytes.
@@ -188,7 +230,7 @@ pub struct SourceView {
     pub challenges: u64,
     /// Attempts with an old nonce.
     pub stale: u64,
-    /// Packets dropped.
+    /// Packets dropped; those that a ban of a prefix dropped are counted with the prefix.
     pub drops: u64,
     /// First packet.
     pub first_seen: Timestamp,
@@ -203,8 +245,15 @@ pub struct SourceView {
 impl SourceView {
     /// A source for people.
     #[must_use]
-    pub fn new(source: String, did: &SourceState, ban: Option<&Ban>, strikes: u32, now: Time) -> Self {
-        let banned = ban.is_some_and(|ban| ban.until_ns > now.kernel_ns);
+    pub fn new(
+        source: String,
+        did: &SourceState,
+        ban: Option<&Ban>,
+        prefix_banned: bool,
+        strikes: u32,
+        now: Time,
+    ) -> Self {
+        let banned = prefix_banned || ban.is_some_and(|ban| ban.until_ns > now.kernel_ns);
         Self {
             source,
             requests: did.requests,

@@ -1,8 +1,6 @@
 //! The running agent: what it holds, and what it does with each input.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sip_fw_common::abi::Event;
@@ -10,38 +8,43 @@ use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
-use sip_fw_core::time::Timestamp;
-use tokio::sync::broadcast;
 
-use super::lock::Lock;
+use super::publisher::Publisher;
+use super::reload::restart_needed;
+use super::start::write_rules;
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::control::answer::{AgentInfo, Desk};
 use crate::control::execute::execute;
-use crate::control::protocol::{HISTORY_RECORDS_MAX, Reply, Request};
+use crate::control::protocol::{Reply, Request};
 use crate::control::server::Response;
+use crate::control::services;
+use crate::control::view::ServiceView;
 use crate::host::own_addresses;
-use crate::kernel::{Kernel, KernelError, Tables};
-use crate::report::Reporter;
-
-use super::reload::restart_needed;
-use super::start::write_rules;
+use crate::kernel::{Attachment, Kernel, KernelError, Tables};
 
 /// Everything the agent's loop changes.
 pub struct Agent {
     pub kernel: Kernel,
     pub controller: Controller,
-    pub reporter: Reporter,
-    pub history: VecDeque<Arc<Record>>,
-    pub live: broadcast::Sender<Arc<Record>>,
+    pub publisher: Publisher,
     pub config: Config,
+    /// Those of the configuration, for people.
+    pub services: Vec<ServiceView>,
     pub file: PathBuf,
     pub started: Instant,
     pub lost: Lost,
     /// What failed in the last tick; said once, not every second.
     pub trouble: Option<String>,
-    /// Released last.
-    pub lock: Lock,
+}
+
+/// What a look at the tables came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// How long it took.
+    pub took: Duration,
+    /// Somebody took the programs off every interface.
+    pub taken_off: bool,
 }
 
 /// What the programs could not deliver or write.
@@ -73,7 +76,7 @@ impl Agent {
         let now = clock::now();
         let commands = self.controller.handle(input, now);
         let (records, errors) = execute(commands, &mut self.kernel.tables, now.kernel_ns);
-        records.into_iter().for_each(|record| self.tell(record));
+        records.into_iter().for_each(|record| self.publisher.tell(record));
         errors.into_iter().next().map_or(Ok(()), Err)
     }
 
@@ -86,35 +89,36 @@ impl Agent {
         }
     }
 
-    /// What must be looked at every second; returns how long it took.
-    pub fn tick(&mut self) -> Duration {
+    /// Looks at what must be looked at every second.
+    pub fn tick(&mut self) -> Tick {
         let began = Instant::now();
-        let trouble = self.try_tick().err().map(|error| error.to_string());
-        self.complain(trouble);
-        began.elapsed()
+        let (trouble, taken_off) = match self.try_tick().and_then(|()| self.kernel.tables.attachments()) {
+            Ok(attached) => (missing(&self.config.interfaces, &attached), attached.is_empty()),
+            Err(error) => (Some(error.to_string()), false),
+        };
+        self.complain(trouble.filter(|_| !taken_off));
+        Tick { took: began.elapsed(), taken_off }
     }
 
     pub fn answer(&mut self, request: &Request) -> Response {
         let now = clock::now();
         if let Request::Events { since_seconds, follow } = request {
-            let all = if *follow { i64::MAX } else { i64::MIN };
-            let oldest = since_seconds.map_or(all, |seconds| before(now.wall, seconds));
-            return Response::Records {
-                history: self.history.iter().filter(|record| record.time.unix_ms >= oldest).cloned().collect(),
-                live: follow.then(|| self.live.subscribe()),
-            };
+            return self.publisher.records(*since_seconds, *follow, now.wall);
         }
-        let agent = AgentInfo { pid: std::process::id(), uptime_seconds: self.started.elapsed().as_secs() };
+        let agent = AgentInfo {
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            services: self.services.clone(),
+        };
         let mut desk = Desk {
             tables: &mut self.kernel.tables,
             controller: &mut self.controller,
             agent: Some(agent),
             guard: Guard::new(own_addresses()),
+            records: Vec::new(),
         };
-        let reply = desk.answer(request, now).map(|(value, records)| {
-            records.into_iter().for_each(|record| self.tell(record));
-            value
-        });
+        let reply = desk.answer(request, now);
+        desk.records.into_iter().for_each(|record| self.publisher.tell(record));
         Response::Reply(Reply::from(reply))
     }
 
@@ -127,12 +131,13 @@ impl Agent {
     }
 
     fn try_reload(&mut self) -> Result<(), String> {
-        let config = crate::config::load(&self.file).map_err(|error: ConfigError| error.to_string())?;
+        let config = crate::config::load(&self.file).map_err(one_line)?;
         if let Some(keys) = restart_needed(&self.config, &config) {
             return Err(format!("a change of {keys} needs a restart of the agent; nothing was changed"));
         }
         let rules = write_rules(&mut self.kernel, &config).map_err(|error| error.to_string())?;
         self.controller.set_rules(rules);
+        self.services = services::views(&config.ports(), &config.service_names());
         self.config = config;
         Ok(())
     }
@@ -157,23 +162,40 @@ impl Agent {
     /// Tells people what is wrong, unless it is what they were told last.
     fn complain(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(trouble)) {
-            self.tell(Record::new(clock::wall(), EventName::Degraded).because(trouble.as_str()));
+            self.publisher.tell(Record::new(clock::wall(), EventName::Degraded).because(trouble.as_str()));
         }
         self.trouble = trouble;
     }
-
-    fn tell(&mut self, record: Record) {
-        self.reporter.record(&record);
-        let record = Arc::new(record);
-        if self.history.len() >= HISTORY_RECORDS_MAX {
-            self.history.pop_front();
-        }
-        self.history.push_back(Arc::clone(&record));
-        // Fails only when nobody follows.
-        let _ = self.live.send(record);
-    }
 }
 
-fn before(now: Timestamp, seconds: u64) -> i64 {
-    now.unix_ms.saturating_sub(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX))
+/// The faults of a configuration as one record tells them.
+fn one_line(error: ConfigError) -> String {
+    error.to_string().replace('\n', "; ")
+}
+
+/// Says which interfaces are not protected any more.
+fn missing(interfaces: &[String], attached: &[Attachment]) -> Option<String> {
+    let whole = |interface: &String| {
+        attached.iter().any(|found| found.interface == *interface && found.ingress != "none" && found.egress != "none")
+    };
+    let missing: Vec<_> = interfaces.iter().filter(|interface| !whole(interface)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| {
+        format!("{}: somebody took the programs off, nothing is dropped there; restart the agent", missing.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_interfaces_without_programs() {
+        let interfaces = ["eth0", "eth1", "eth2"].map(str::to_owned);
+        let attached =
+            |interface: &str, egress| Attachment { interface: interface.to_owned(), ingress: "native", egress };
+        let said = missing(&interfaces, &[attached("eth0", "tcx"), attached("eth1", "none")]);
+        let expected = "eth1, eth2: somebody took the programs off, nothing is dropped there; restart the agent";
+        assert_eq!(said.as_deref(), Some(expected));
+        assert_eq!(missing(&interfaces[..1], &[attached("eth0", "clsact")]), None);
+    }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use libsystemd::daemon::{NotifyState, notify};
 use sip_fw_core::SCHEMA;
-use sip_fw_core::controller::Input;
+use sip_fw_core::controller::{Command, Input};
 use tokio::signal::unix::Signal;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::agent::Agent;
+use super::agent::{Agent, Tick};
+use super::lock::Lock;
 use crate::config::OnExit;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure, Request};
 use crate::control::server::{Call, Response};
@@ -43,11 +44,12 @@ pub struct Inputs {
 enum End {
     Told(&'static str),
     Detach(oneshot::Sender<Response>),
+    TakenOff,
     Failed(Failure),
 }
 
 /// Turns until the end.
-pub async fn run(mut agent: Agent, mut inputs: Inputs) -> Result<(), Failure> {
+pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(), Failure> {
     let end = turn(&mut agent, &mut inputs).await;
     let _ = notify(false, &[NotifyState::Stopping]);
     if let Some(server) = inputs.server.take() {
@@ -55,8 +57,16 @@ pub async fn run(mut agent: Agent, mut inputs: Inputs) -> Result<(), Failure> {
     }
     let on_exit = agent.config.on_exit;
     let result = match end {
-        End::Detach(respond) => detach(agent, inputs.events, Some(respond), "by operator"),
-        End::Told(why) if on_exit == OnExit::Detach => detach(agent, inputs.events, None, why),
+        End::Detach(respond) => {
+            let detached = detach(agent, inputs.events, "by operator");
+            // The operator may start the next agent as soon as he has the answer.
+            drop(lock);
+            answer(respond, &detached);
+            detached.map(drop)
+        }
+        End::Told(why) if on_exit == OnExit::Detach => detach(agent, inputs.events, why).map(drop),
+        // Whoever did it wants it so: a failure would make systemd start the agent again.
+        End::TakenOff => detach(agent, inputs.events, "by somebody else, beside this agent").map(drop),
         End::Told(why) => {
             agent.handle(Input::Stopped { reason: format!("{why}; bans and programs stay in force") });
             drop(agent);
@@ -88,7 +98,13 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 Request::Detach => return End::Detach(call.respond),
                 request => drop(call.respond.send(agent.answer(&request))),
             },
-            () = sleep_until(next_tick) => next_tick = Instant::now() + TICK.max(agent.tick() * TICK_SHARE),
+            () = sleep_until(next_tick) => {
+                let Tick { took, taken_off } = agent.tick();
+                if taken_off {
+                    return End::TakenOff;
+                }
+                next_tick = Instant::now() + TICK.max(took * TICK_SHARE);
+            }
             Some(()) = inputs.hangup.recv() => agent.reload(),
             Some(()) = inputs.terminate.recv() => return End::Told("SIGTERM"),
             Some(()) = inputs.interrupt.recv() => return End::Told("SIGINT"),
@@ -97,13 +113,8 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
 }
 
 /// Takes everything off. The programs stay attached as long as anybody holds them, so they are let go first.
-fn detach(
-    agent: Agent,
-    events: EventStream,
-    respond: Option<oneshot::Sender<Response>>,
-    why: &str,
-) -> Result<(), Failure> {
-    let Agent { kernel, mut controller, reporter, config, lock, .. } = agent;
+fn detach(agent: Agent, events: EventStream, why: &str) -> Result<Vec<String>, Failure> {
+    let Agent { kernel, mut controller, mut publisher, config, .. } = agent;
     drop((kernel, events));
     let result = kernel::detach(&config.paths.pins).map_err(Failure::from);
     let reason = match &result {
@@ -112,18 +123,19 @@ fn detach(
     };
     for input in [Input::Detached { reason }, Input::Stopped { reason: why.to_owned() }] {
         for command in controller.handle(input, crate::clock::now()) {
-            if let sip_fw_core::controller::Command::Report(record) = command {
-                reporter.record(&record);
+            if let Command::Report(record) = command {
+                publisher.tell(record);
             }
         }
     }
-    drop(lock);
-    if let Some(respond) = respond {
-        let reply = result.clone().and_then(|detached| {
-            serde_json::to_value(DetachedView { schema: SCHEMA, detached })
-                .map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
-        });
-        drop(respond.send(Response::Reply(reply.into())));
-    }
-    result.map(drop)
+    result
+}
+
+fn answer(respond: oneshot::Sender<Response>, detached: &Result<Vec<String>, Failure>) {
+    let reply = detached.clone().and_then(|detached| {
+        serde_json::to_value(DetachedView { schema: SCHEMA, detached })
+            .map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
+    });
+    // Fails only when the operator has gone.
+    drop(respond.send(Response::Reply(reply.into())));
 }

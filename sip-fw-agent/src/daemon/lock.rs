@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::control::protocol::Failure;
@@ -10,21 +11,41 @@ use crate::exit_code::ExitCode;
 /// Held as long as the agent lives.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _socket: File,
+    _pins: File,
 }
 
-/// Takes the lock beside the control socket.
+/// Takes the lock beside the control socket, and that of the folder of the pins: two agents may share neither.
 ///
 /// # Errors
 ///
-/// When another agent holds it; the message says which.
-pub fn take(socket: &Path) -> Result<Lock, Failure> {
+/// When another agent holds one of them; the message says which.
+pub fn take(socket: &Path, pins: &Path) -> Result<Lock, Failure> {
+    Ok(Lock { _socket: take_socket(socket)?, _pins: take_pins(pins)? })
+}
+
+fn take_pins(pins: &Path) -> Result<File, Failure> {
+    let fail = |what: String| Failure::new(ExitCode::Failed, format!("{}: {what}", pins.display()));
+    let folder = File::open(pins).map_err(|error| fail(error.to_string()))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => {
+            Err(fail("another agent, with another [paths] socket, uses these pins".into()))
+        }
+        Err(TryLockError::Error(error)) => Err(fail(error.to_string())),
+    }
+}
+
+fn take_socket(socket: &Path) -> Result<File, Failure> {
     let path = path(socket);
     let fail = |error: std::io::Error| Failure::new(ExitCode::Failed, format!("{}: {error}", path.display()));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(fail)?;
     }
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
+    let mut options = OpenOptions::new();
+    // Whoever can open the file can lock it, and so keep the agent from starting.
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -38,7 +59,7 @@ pub fn take(socket: &Path) -> Result<Lock, Failure> {
     }
     file.set_len(0).map_err(fail)?;
     writeln!(file, "{}", std::process::id()).map_err(fail)?;
-    Ok(Lock { _file: file })
+    Ok(file)
 }
 
 fn path(socket: &Path) -> PathBuf {
@@ -55,12 +76,16 @@ mod tests {
     fn the_second_agent_is_refused() {
         let folder = std::env::temp_dir().join(format!("sip-fw-lock-{}", std::process::id()));
         let socket = folder.join("control.sock");
-        let first = take(&socket).unwrap();
-        let second = take(&socket).map(drop).unwrap_err();
+        let pins = folder.join("pins");
+        fs::create_dir_all(&pins).unwrap();
+        let first = take(&socket, &pins).unwrap();
+        let second = take(&socket, &pins).map(drop).unwrap_err();
         let expected = format!("another agent (pid {}) holds {}.lock", std::process::id(), socket.display());
         assert_eq!((second.exit, second.message), (ExitCode::Failed, expected));
+        let other = take(&folder.join("other.sock"), &pins).map(drop).unwrap_err();
+        assert!(other.message.ends_with("another agent, with another [paths] socket, uses these pins"), "{other}");
         drop(first);
-        assert!(take(&socket).is_ok());
+        assert!(take(&socket, &pins).is_ok());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod event_loop;
 mod lock;
+mod publisher;
 mod reload;
 mod start;
 
@@ -37,9 +38,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(ExitCode::Failed, format!("no event loop: {error}")))?;
+    crate::kernel::create(&config.paths.pins)?;
+    let lock = lock::take(&config.paths.socket, &config.paths.pins)?;
     runtime.block_on(async {
         let (agent, inputs) = start::start(options, config)?;
-        event_loop::run(agent, inputs).await
+        event_loop::run(agent, inputs, lock).await
     })
 }
 

@@ -1,6 +1,5 @@
 //! The order in which the agent starts. Nothing is attached before everything before it is right.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -8,30 +7,44 @@ use libsystemd::daemon::{NotifyState, notify};
 use log::LevelFilter;
 use sip_fw_core::controller::{Controller, Input, Rules};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
+use super::Options;
 use super::agent::{Agent, Lost};
 use super::event_loop::Inputs;
-use super::{Options, lock};
+use super::publisher::Publisher;
 use crate::config::Config;
 use crate::control::execute::count_prefixes;
-use crate::control::protocol::{CONNECTIONS_MAX, FOLLOW_LAG_MAX, Failure};
-use crate::control::server;
+use crate::control::protocol::{CONNECTIONS_MAX, Failure};
+use crate::control::{server, services};
 use crate::exit_code::ExitCode;
 use crate::host;
-use crate::kernel::{Kernel, KernelError, LoadOptions};
+use crate::kernel::{self, Kernel, KernelError, LoadOptions};
 use crate::report::Reporter;
 
-/// Starts; the caller is inside the runtime.
+/// Starts; the caller is inside the runtime and holds the lock.
+///
+/// # Errors
+///
+/// What failed. What an earlier agent left enforced stays so; where nothing was enforced, nothing is left.
 pub fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
-    let lock = lock::take(&config.paths.socket)?;
+    let pins = config.paths.pins.clone();
+    let is_first = !kernel::is_pinned(&pins);
+    let started = try_start(options, config);
+    if started.is_err() && is_first {
+        // The failure that is returned comes first.
+        let _ = kernel::detach(&pins);
+    }
+    started
+}
+
+fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
     host::lift_memory_lock_limit();
     let mut kernel = Kernel::load(&LoadOptions {
         pins: &config.paths.pins,
         sizes: config.limits,
         log_level: options.kernel_log as u8,
     })?;
-    let rules = write_rules(&mut kernel, &config)?;
     let events = kernel.take_events()?;
     if options.kernel_log != LevelFilter::Off {
         kernel.start_kernel_log()?;
@@ -52,25 +65,29 @@ pub fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
         permits: permits.clone(),
         server: None,
     };
+    // From here on the new rules are in force, in the programs of an earlier agent, too.
+    let rules = write_rules(&mut kernel, &config)?;
     let attachments = kernel.attach(&config.interfaces)?;
+    let others = kernel.detach_others(&config.interfaces)?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, permits)));
     let mut agent = Agent {
         kernel,
         controller: Controller::new(rules),
-        reporter: Reporter::new(options.log_format),
-        history: VecDeque::new(),
-        live: broadcast::Sender::new(FOLLOW_LAG_MAX),
+        publisher: Publisher::new(Reporter::new(options.log_format)),
         file: options.file.clone(),
+        services: services::views(&config.ports(), &config.service_names()),
         config,
         started: Instant::now(),
         lost,
         trouble: None,
-        lock,
     };
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });
     for attachment in attachments {
         let (ingress, egress) = (attachment.ingress, attachment.egress);
         agent.handle(Input::Attached { interface: attachment.interface, ingress, egress });
+    }
+    for interface in others {
+        agent.handle(Input::Detached { reason: format!("{interface}: no longer in the configuration") });
     }
     let _ = notify(false, &[NotifyState::Ready]);
     Ok((agent, inputs))

@@ -27,18 +27,49 @@ impl Kernel {
     /// pins the links.
     ///
     /// # Errors
-    /// The first interface that failed. Those before it stay attached.
+    /// The first interface that failed. What this call attached anew is taken off again; what an earlier agent attached
+    /// stays in force.
     pub fn attach(&mut self, interfaces: &[String]) -> Result<Vec<Attachment>, KernelError> {
+        let before = pins::attachments(&self.pins)?;
         let mut attached = Vec::new();
-        for interface in interfaces {
-            refuse_other_links(interface)?;
-            let folder = pins::links(&self.pins, interface);
-            pins::create(&folder)?;
-            let egress = attach_egress(program(&mut self.ebpf, PROGRAM_EGRESS)?, interface, &folder)?;
-            let ingress = attach_ingress(program(&mut self.ebpf, PROGRAM_INGRESS)?, interface, &folder)?;
-            attached.push(Attachment { interface: interface.clone(), ingress, egress });
+        for (done, interface) in (1..).zip(interfaces) {
+            match self.attach_to(interface) {
+                Ok(attachment) => attached.push(attachment),
+                Err(error) => {
+                    let is_new = |interface: &&String| before.iter().all(|earlier| earlier.interface != **interface);
+                    for interface in interfaces.iter().take(done).filter(is_new) {
+                        // The error that is returned comes first.
+                        let _ = pins::take_off(&self.pins, interface);
+                    }
+                    return Err(error);
+                }
+            }
         }
         Ok(attached)
+    }
+
+    /// Takes off what an earlier agent attached to interfaces that are not among these; returns their names.
+    ///
+    /// # Errors
+    /// The first interface that failed.
+    pub fn detach_others(&mut self, interfaces: &[String]) -> Result<Vec<String>, KernelError> {
+        let mut others = Vec::new();
+        for Attachment { interface, .. } in pins::attachments(&self.pins)? {
+            if !interfaces.contains(&interface) {
+                pins::take_off(&self.pins, &interface)?;
+                others.push(interface);
+            }
+        }
+        Ok(others)
+    }
+
+    fn attach_to(&mut self, interface: &str) -> Result<Attachment, KernelError> {
+        refuse_other_links(interface)?;
+        let folder = pins::links(&self.pins, interface);
+        pins::create(&folder)?;
+        let egress = attach_egress(program(&mut self.ebpf, PROGRAM_EGRESS)?, interface, &folder)?;
+        let ingress = attach_ingress(program(&mut self.ebpf, PROGRAM_INGRESS)?, interface, &folder)?;
+        Ok(Attachment { interface: interface.to_owned(), ingress, egress })
     }
 }
 
@@ -127,6 +158,11 @@ fn attach_egress(tc: &mut SchedClassifier, interface: &str, folder: &Path) -> Re
             Err(error) => return Err(failed(chain(&error))),
         }
     }
+    if before {
+        // Filters cannot be replaced in place here: answers go unjudged for a moment, drops are not affected.
+        let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, PROGRAM_EGRESS);
+        unpin(&clsact)?;
+    }
     match tc::qdisc_add_clsact(interface) {
         Ok(()) => {}
         Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(nix::errno::Errno::EEXIST as i32) => {}
@@ -136,9 +172,6 @@ fn attach_egress(tc: &mut SchedClassifier, interface: &str, folder: &Path) -> Re
     let id = tc.attach_with_options(interface, TcAttachType::Egress, options).map_err(|error| failed(chain(&error)))?;
     // Dropping the link would remove the filter.
     std::mem::forget(tc.take_link(id).map_err(|error| failed(chain(&error)))?);
-    if before {
-        unpin(&clsact)?;
-    }
     // The program's pin marks the attachment, whose filter outlives every process.
     tc.pin(&clsact).map_err(|error| failed(chain(&error)))?;
     Ok("clsact")

@@ -20,7 +20,7 @@ pub use dry_run::{Action, DryRun, ProgramCost};
 pub use error::KernelError;
 pub use events::EventStream;
 pub use load::{Kernel, LoadOptions, TableSizes};
-pub use pins::detach;
+pub use pins::{create, detach, is_pinned};
 pub use tables::Tables;
 
 /// The kernel programs, built by the build script and part of this binary.

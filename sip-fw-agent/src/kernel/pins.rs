@@ -54,8 +54,11 @@ pub(super) fn refuse_other_versions(pins: &Path) -> Result<(), KernelError> {
     }
 }
 
-/// Makes a directory on bpffs, mounting it first where nobody has.
-pub(super) fn create(folder: &Path) -> Result<(), KernelError> {
+/// Makes a directory on bpffs.
+///
+/// # Errors
+/// What the file system says, with what to do.
+pub fn create(folder: &Path) -> Result<(), KernelError> {
     fs::create_dir_all(folder).map_err(|error| {
         let hint = if folder.starts_with("/sys/fs/bpf") {
             "; is bpffs mounted? `mount -t bpf bpf /sys/fs/bpf`"
@@ -75,20 +78,7 @@ pub fn detach(pins: &Path) -> Result<Vec<String>, KernelError> {
     let mut first_error = None;
     for (version, folder) in entries(pins)?.into_iter().filter(|(name, _)| name.starts_with('v')) {
         for (interface, links) in entries(&folder.join("links"))? {
-            let interface = interface.replace(':', ".");
-            if links.join("egress-clsact").exists() {
-                // Gone interfaces took their filter with them.
-                let _ = tc::qdisc_detach_program(&interface, TcAttachType::Egress, PROGRAM_EGRESS);
-            }
-            for (link, path) in entries(&links)? {
-                remove(
-                    &path,
-                    || format!("detached {link} from {interface} ({version})"),
-                    &mut removed,
-                    &mut first_error,
-                );
-            }
-            let _ = fs::remove_dir(&links);
+            take_off_folder(&links, &interface.replace(':', "."), &version, &mut removed, &mut first_error)?;
         }
         for (map, path) in entries(&folder.join("maps"))? {
             remove(&path, || format!("removed map {map} ({version})"), &mut removed, &mut first_error);
@@ -99,6 +89,40 @@ pub fn detach(pins: &Path) -> Result<Vec<String>, KernelError> {
     }
     let _ = fs::remove_dir(pins);
     first_error.map_or(Ok(removed), Err)
+}
+
+/// Whether anything of this ABI is pinned.
+#[must_use]
+pub fn is_pinned(pins: &Path) -> bool {
+    root(pins).exists()
+}
+
+/// Detaches and unpins both programs of one interface.
+///
+/// # Errors
+/// The first thing that could not be removed.
+pub(super) fn take_off(pins: &Path, interface: &str) -> Result<(), KernelError> {
+    let (mut removed, mut first_error) = (Vec::new(), None);
+    take_off_folder(&links(pins, interface), interface, "", &mut removed, &mut first_error)?;
+    first_error.map_or(Ok(()), Err)
+}
+
+fn take_off_folder(
+    links: &Path,
+    interface: &str,
+    version: &str,
+    removed: &mut Vec<String>,
+    first_error: &mut Option<KernelError>,
+) -> Result<(), KernelError> {
+    if links.join("egress-clsact").exists() {
+        // Gone interfaces took their filter with them.
+        let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, PROGRAM_EGRESS);
+    }
+    for (link, path) in entries(links)? {
+        remove(&path, || format!("detached {link} from {interface} ({version})"), removed, first_error);
+    }
+    let _ = fs::remove_dir(links);
+    Ok(())
 }
 
 fn remove(

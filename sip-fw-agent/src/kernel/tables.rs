@@ -103,6 +103,24 @@ impl Tables {
         Ok(())
     }
 
+    /// The ports of every service, in the form of [`Tables::write_ports`]. Reads the whole table: tens of milliseconds.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn ports(&self) -> Result<Vec<(bool, u16, Service)>, KernelError> {
+        let mut ports = Vec::new();
+        for (tcp, first_slot) in [(false, 0), (true, port_slot(true, 0))] {
+            for port in 0..=u16::MAX {
+                let slot = first_slot + u32::from(port);
+                let service = self.ports.get(&slot, 0).map_err(failed("cannot read the port table"))?;
+                if service.kind != 0 {
+                    ports.push((tcp, port, service));
+                }
+            }
+        }
+        Ok(ports)
+    }
+
     /// Every ban, in force or remembered.
     ///
     /// # Errors
@@ -119,7 +137,8 @@ impl Tables {
         found(self.bans.get(&source, 0), "cannot read a ban")
     }
 
-    /// Writes a ban; the packet and byte counters of an earlier one live on.
+    /// Writes a ban. The packet and byte counters of an earlier one live on, and so does its deadline where it is
+    /// later: egress may have banned the source since the caller looked.
     ///
     /// # Errors
     /// If the table is full or the kernel refuses.
@@ -128,8 +147,19 @@ impl Tables {
         if let Some(earlier) = self.ban(source)? {
             ban.packets = earlier.packets;
             ban.bytes = earlier.bytes;
+            ban.until_ns = ban.until_ns.max(earlier.until_ns);
         }
         self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
+    }
+
+    /// Ends the ban of a source now and takes its step of the ladder away. One that is not there is fine.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn lift_ban(&mut self, source: Source, now_ns: u64) -> Result<(), KernelError> {
+        let Some(ban) = self.ban(source)? else { return Ok(()) };
+        let ended = Ban { until_ns: ban.until_ns.min(now_ns), level: 0, ..ban };
+        self.bans.insert(source, ended, 0).map_err(failed("cannot lift a ban"))
     }
 
     /// Forgets a ban and its step of the ladder. One that is not there is fine.

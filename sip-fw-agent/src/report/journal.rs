@@ -13,7 +13,8 @@ pub fn send(record: &Record) -> Result<(), SdError> {
 }
 
 fn fields(record: &Record) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("SIP_FW_EVENT", record.event.name().to_owned())];
+    // Without an identifier `journalctl -t sip-fw` finds nothing.
+    let mut fields = vec![("SYSLOG_IDENTIFIER", "sip-fw".to_owned()), ("SIP_FW_EVENT", record.event.name().to_owned())];
     let texts = [
         ("SIP_FW_SOURCE", &record.source),
         ("SIP_FW_SERVICE", &record.service),
@@ -46,6 +47,7 @@ mod tests {
         record.user = Some("1000".to_owned());
         record.until = Some(Until::Lifted);
         let expected = [
+            ("SYSLOG_IDENTIFIER", "sip-fw"),
             ("SIP_FW_EVENT", "ban"),
             ("SIP_FW_USER", "1000"),
             ("SIP_FW_REASON", "5 auth failures"),

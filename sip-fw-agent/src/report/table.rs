@@ -54,20 +54,34 @@ pub fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
 }
 
+/// A number that says nothing when it is 0.
+#[must_use]
+pub fn above_zero(number: u64) -> String {
+    if number == 0 { "-".to_owned() } else { number.to_string() }
+}
+
 /// How long a ban still lasts.
 #[must_use]
 pub fn left(until: Until, now: Timestamp) -> String {
     match until {
         Until::Lifted => "until lifted".to_owned(),
         Until::At(time) if time <= now => "ended".to_owned(),
-        Until::At(time) => ago(time, now),
+        Until::At(time) => distance(time, now),
     }
 }
 
-/// The time between two points, whichever is first.
+/// When something was.
 #[must_use]
 pub fn ago(time: Timestamp, now: Timestamp) -> String {
-    Short(Duration::from_millis(time.unix_ms.abs_diff(now.unix_ms))).to_string()
+    match distance(time, now).as_str() {
+        "0s" => "now".to_owned(),
+        distance => format!("{distance} ago"),
+    }
+}
+
+/// The time between two points, to the nearest second: a ban of an hour that just began lasts an hour.
+fn distance(time: Timestamp, now: Timestamp) -> String {
+    Short(Duration::from_millis(time.unix_ms.abs_diff(now.unix_ms).saturating_add(500))).to_string()
 }
 
 #[cfg(test)]
@@ -87,6 +101,8 @@ mod tests {
         let now = Timestamp { unix_ms: 10_000 };
         assert_eq!(left(Until::Lifted, now), "until lifted");
         assert_eq!(left(Until::At(now), now), "ended");
-        assert_eq!(left(Until::At(Timestamp { unix_ms: 71_000 }), now), "1m1s");
+        assert_eq!(left(Until::At(Timestamp { unix_ms: 70_999 }), now), "1m1s");
+        assert_eq!(ago(Timestamp { unix_ms: 9600 }, now), "now");
+        assert_eq!(ago(Timestamp { unix_ms: 7600 }, now), "2s ago");
     }
 }
