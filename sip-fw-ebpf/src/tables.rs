@@ -4,7 +4,7 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
     Ban, Event, EventKind, Known, Nonce, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState, Strike,
-    Transaction, TransactionKey, port_slot,
+    Strikes, Transaction, TransactionKey, port_slot,
 };
 use sip_fw_common::ladder;
 use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
@@ -320,7 +320,8 @@ pub extern "C" fn sip_fw_strike(source: u64, user: u64, now_ns: u64, window_ns: 
     if STRIKES.get_ptr_mut(source).is_none()
         && let Some(scratch) = scratch_egress()
     {
-        let _ = STRIKES.insert(source, &scratch.no_strikes, u64::from(BPF_NOEXIST));
+        let none: &Strikes = &scratch.no_strikes;
+        let _ = STRIKES.insert(source, none, u64::from(BPF_NOEXIST));
     }
     let Some(strikes) = STRIKES.get_ptr_mut(source) else { return 0 };
     // SAFETY: a live map value; every CPU writes its own slot.
@@ -360,7 +361,8 @@ pub fn welcome(source: Source, user: u64, peer: &mut Peer) {
             unsafe { (*known).last_ns = now_ns };
         } else {
             peer.first_ns = now_ns;
-            let _ = PEERS.insert(key, &*peer, u64::from(BPF_NOEXIST));
+            let fresh: &Peer = peer;
+            let _ = PEERS.insert(key, fresh, u64::from(BPF_NOEXIST));
         }
     }
 }
