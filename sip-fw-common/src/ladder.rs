@@ -35,6 +35,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             clock_offset_ns: 0,
+            fixed_now_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 100 * MINUTE,
             known_peer_ns: MINUTE,

@@ -62,4 +62,11 @@ number_enum! {
 impl Reason {
     /// Entries of the counter map; numbers above the last reason are reserved.
     pub const SLOTS: u32 = 32;
+
+    /// Whether ingress drops the packets that it counts under this reason.
+    #[inline(always)]
+    #[must_use]
+    pub const fn drops(self) -> bool {
+        matches!(self, Self::Banned)
+    }
 }

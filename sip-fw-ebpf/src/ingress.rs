@@ -22,10 +22,7 @@ pub fn run(context: &XdpContext) -> u32 {
     let packet = View::ingress(context);
     let reason = inspect(context, settings, &packet);
     tables::record(reason, packet.size());
-    match reason {
-        Reason::Banned => XDP_DROP,
-        _ => XDP_PASS,
-    }
+    if reason.drops() { XDP_DROP } else { XDP_PASS }
 }
 
 #[inline(always)]

@@ -7,6 +7,7 @@ mod detach;
 mod events;
 mod explain;
 mod output;
+mod replay;
 mod run;
 mod sources;
 mod status;
@@ -64,6 +65,8 @@ enum Verb {
     Explain(explain::Args),
     /// Validate a configuration
     Check(check::Args),
+    /// Run a capture through the kernel programs, on its own clock, attached to nothing
+    Replay(replay::Args),
     /// Take everything off at once: emergency off
     Detach(detach::Args),
 }
@@ -111,6 +114,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     match &cli.verb {
         Verb::Run(args) => run::run(&cli.config, args, output),
         Verb::Check(args) => check::run(&cli.config, args, output),
+        Verb::Replay(args) => replay::run(&cli.config, args, output),
         Verb::Status(args) => status::run(&site(cli)?, args),
         Verb::Bans(args) => bans::run(&site(cli)?, args),
         Verb::Sources(args) => sources::run(&site(cli)?, args),
@@ -203,6 +207,8 @@ mod tests {
             "check",
             "check x.toml",
             "detach",
+            "replay a.pcap --local 192.0.2.10 --local 2001:db8::/48",
+            "replay a.pcapng --local 192.0.2.10,192.0.2.11 --observe --json --write-kept b --write-dropped c",
         ] {
             let words = std::iter::once("sip-fw").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
@@ -224,6 +230,9 @@ mod tests {
             "unban 203.0.113.9 --all",
             "events --since yesterday",
             "run --kernel-log loud",
+            "replay a.pcap",
+            "replay --local 192.0.2.10",
+            "replay a.pcap --local host.example",
         ] {
             let words = std::iter::once("sip-fw").chain(line.split(' ').filter(|word| !word.is_empty()));
             let code = Cli::try_parse_from(words).map(|_| 0).unwrap_or_else(|error| error.exit_code());

@@ -135,6 +135,7 @@ impl Config {
         }
         Settings {
             clock_offset_ns: 0,
+            fixed_now_ns: 0,
             window_ns: nanos(self.ban.window),
             decay_ns: nanos(self.ban.decay),
             known_peer_ns: nanos(self.ban.known_peer),

@@ -10,8 +10,10 @@ pub const UNTIL_LIFTED_NS: u64 = u64::MAX;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Added to the kernel's clock (wrapping), so that a capture can be replayed on its own time. 0 when live.
+    /// Added to the kernel's clock (wrapping), so that tests can move it. 0 when live.
     pub clock_offset_ns: u64,
+    /// The programs' clock stands at this, so that a capture can be replayed on its own time. 0 when live.
+    pub fixed_now_ns: u64,
     /// Failures older than this no longer count towards the threshold.
     pub window_ns: u64,
     /// Quiet time after the end of a ban after which its step of the ladder is forgotten.
@@ -37,7 +39,7 @@ pub struct Settings {
     /// Always 0. The verifier cannot know that, which keeps its states few (see the scanner).
     pub zero: u32,
 }
-const _: () = assert!(size_of::<Settings>() == 8 * (6 + LADDER_STEPS_MAX) + 24);
+const _: () = assert!(size_of::<Settings>() == 8 * (7 + LADDER_STEPS_MAX) + 24);
 
 number_enum! {
     /// What is done with the packets of a service's ports.

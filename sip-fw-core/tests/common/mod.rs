@@ -12,6 +12,7 @@ pub const MINUTE_NS: u64 = 60 * SECOND_NS;
 pub fn rules() -> Rules {
     let settings = Settings {
         clock_offset_ns: 0,
+        fixed_now_ns: 0,
         window_ns: 10 * MINUTE_NS,
         decay_ns: 1000 * MINUTE_NS,
         ladder_ns: [MINUTE_NS, 10 * MINUTE_NS, 60 * MINUTE_NS, 0, 0, 0, 0, 0],

@@ -110,6 +110,7 @@ impl Rig {
         run.tables.write_ports(&[(false, 5060, sip), (true, 5060, sip), (true, 443, gated)]).unwrap();
         let mut settings = Settings {
             clock_offset_ns: 0,
+            fixed_now_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 30 * 24 * 60 * MINUTE,
             known_peer_ns: 0,
