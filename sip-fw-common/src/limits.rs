@@ -8,7 +8,7 @@ pub const HEAD_BYTES: usize = 2048;
 pub const HEAD_SLACK_BYTES: usize = 32;
 
 /// Steps the scanner takes per chunk: more cost load time, fewer cost a call of about 10 ns each.
-pub const SCAN_CHUNK_STEPS: u32 = 8;
+pub const SCAN_CHUNK_STEPS: u32 = 4;
 
 /// Chunks of one head. A step that consumes nothing follows one that consumed a whole name, and an attacker can make
 /// every other step consume a single blank: as many steps as bytes read every head to its end.

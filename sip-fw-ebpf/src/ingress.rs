@@ -5,6 +5,7 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
 use sip_fw_common::abi::{Method, PrefixKey, Service, ServiceKind, Settings, Source, TransactionKey};
 use sip_fw_common::hash;
+use sip_fw_common::head::Span;
 use sip_fw_common::reason::Reason;
 use sip_fw_common::request;
 use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
@@ -117,10 +118,23 @@ fn message(context: &XdpContext, place: &Place) -> Reason {
     Reason::Request
 }
 
+/// The hash of a span of the message in the scratch of ingress. A global function: twelve copies of its loop are more than
+/// the verifier of Linux 6.1 walks.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_hash(at: u64, len: u64, seed: u64) -> u64 {
+    let Some(scratch) = tables::scratch_ingress() else { return 0 };
+    hash::span(&scratch.head, seed, Span { at: at as u16, len: len as u16 })
+}
+
 /// A function of its own, for a stack of its own.
 #[inline(never)]
 fn describe(scratch: &mut Scratch, seed: u64) {
-    request::describe(&scratch.head, &scratch.scan, seed, &mut scratch.transaction);
+    let hash = |span: Span| match span.len {
+        0 => 0,
+        _ => sip_fw_hash(u64::from(span.at), u64::from(span.len), seed),
+    };
+    request::describe(&scratch.head, &scratch.scan, &mut scratch.transaction, hash);
 }
 
 /// Who an address is judged as.

@@ -89,10 +89,13 @@ pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> P
         }
         return true;
     }
-    if settings.prefix_bans == 0 {
-        return false;
-    }
-    match BAN_PREFIXES.get(Key::new(128, prefix())) {
+    settings.prefix_bans != 0 && is_prefix_banned(settings, &prefix(), bytes)
+}
+
+/// A function of its own, for a stack of its own.
+#[inline(never)]
+fn is_prefix_banned(settings: &Settings, address: &PrefixKey, bytes: u64) -> bool {
+    match BAN_PREFIXES.get(Key::new(128, *address)) {
         Some(ban) if holds(settings, ban.until_ns) => {
             if settings.observe == 0 {
                 count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);

@@ -46,7 +46,7 @@ fn host_request(seed: u64, path: Path, message: &[u8]) -> Result<(TransactionKey
         user: Text::EMPTY,
         user_agent: Text::EMPTY,
     };
-    request::describe(&head, &found, seed, &mut transaction);
+    request::describe(&head, &found, &mut transaction, |span| hash::span(&head, seed, span));
     Ok((TransactionKey { source: source(path), branch: hash::span(&head, seed, found.branch()) }, transaction))
 }
 
