@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use sip_fw_e2e::agent::Agent;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::{Bed, Policy, require_agent};
@@ -128,6 +129,53 @@ fn an_interface_that_left_the_configuration_is_let_go() {
     assert_eq!(attached(&agent), 1);
     agent.wait_for_event("detached", "other0: no longer in the configuration").unwrap();
     assert!(agent.has_xdp(&bed.pbx).unwrap());
+}
+
+#[test]
+fn an_interface_that_comes_back_is_protected_again() {
+    let Some((bed, mut agent)) = prepared(&Policy::default()) else { return };
+    let add = "link add other0 type veth peer name other1\nlink set other0 up\n";
+    bed.pbx.namespace().ip_batch(add).unwrap();
+    agent.reconfigure("\"]\nmode", "\", \"other0\"]\nmode").unwrap();
+    agent.restart().unwrap();
+    let ingress = |agent: &Agent| {
+        let status = agent.json(&["status", "--json"]).unwrap();
+        let found = status["attachments"].as_array().unwrap().iter().find(|found| found["interface"] == "other0");
+        found.unwrap()["ingress"].as_str().unwrap().to_owned()
+    };
+    let times = |agent: &Agent, name: &str, reason: &str| {
+        let said = |event: &&Value| event["event"] == name && event["reason"].as_str().unwrap().contains(reason);
+        agent.events().iter().filter(said).count()
+    };
+    assert_eq!(ingress(&agent), "native");
+
+    bed.pbx.namespace().ip_batch("link del other0\n").unwrap();
+    assert_eq!(ingress(&agent), "none", "status does not wait for a tick");
+    agent.wait_for_event("degraded", "other0 went away").unwrap();
+    bed.pbx.namespace().ip_batch(add).unwrap();
+    wait_for("other0 to be attached again", PATIENCE, || times(&agent, "attached", "other0") == 2).unwrap();
+    assert_eq!(ingress(&agent), "native");
+
+    // Between two ticks.
+    bed.pbx.namespace().ip_batch(&format!("link del other0\n{add}")).unwrap();
+    wait_for("other0 to be attached once more", PATIENCE, || times(&agent, "attached", "other0") == 3).unwrap();
+    assert_eq!((times(&agent, "degraded", "other0"), times(&agent, "degraded", "")), (2, 2), "{}", agent.log());
+    let mut ip = Command::new("ip");
+    ip.args(["-json", "-details", "link", "show", "dev", "other0"]);
+    let mut ip = bed.pbx.spawn(ip).unwrap();
+    assert!(ip.wait(PATIENCE).unwrap().success() && ip.stdout().contains("\"xdp\""), "{}", ip.stdout());
+    assert!(agent.has_xdp(&bed.pbx).unwrap());
+
+    // Whoever takes everything off while it is gone gets nothing back.
+    bed.pbx.namespace().ip_batch("link del other0\n").unwrap();
+    wait_for("other0 to be missed", PATIENCE, || times(&agent, "degraded", "other0") == 3).unwrap();
+    agent.signal(Signal::SIGSTOP);
+    assert_eq!(agent.call(&["detach"]).unwrap().code, 0);
+    bed.pbx.namespace().ip_batch(add).unwrap();
+    agent.signal(Signal::SIGCONT);
+    let end = agent.wait_for_end().unwrap();
+    assert!(end.code == 0 && end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
+    assert!(!agent.pins().exists());
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_prefix_ban_shows_at_the_source_and_one_settings_write_counts_many() {
         ask(&mut run, &ban(prefix, HOUR)).0.unwrap();
     }
     assert_eq!(run.tables.settings().unwrap().prefix_bans, 3);
-    let explained = ask(&mut run, &Request::Explain { address: "198.51.100.7".to_owned() }).0.unwrap();
+    let explained = ask(&mut run, &Request::Explain { address: "198.51.100.7".to_owned(), service: None }).0.unwrap();
     assert_eq!(explained["now"]["service"], "drop");
     assert_eq!(explained["prefix_bans"][0]["source"], "198.51.100.0/24");
     let (lifted, records) = ask(&mut run, &Request::UnbanAll);

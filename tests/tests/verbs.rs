@@ -65,6 +65,8 @@ fn every_verb(agent: &Agent) {
         ("bans", 0, "198.51.100.0/24  until lifted"),
         ("explain 198.51.100.7", 0, "banned until lifted"),
         ("explain 203.0.113.9", 0, "to a service: dropped; to any other port: passed"),
+        ("explain 203.0.113.9 --service sip", 0, "packets   to sip (udp/5060, tcp/5060): dropped\n"),
+        ("explain 203.0.113.9 --service pis", 2, "there is no service \"pis\"; there is: sip"),
         ("unban 198.51.100.7", 3, "but 198.51.100.0/24 is: sip-fw unban 198.51.100.0/24"),
         ("unban 203.0.113.9", 0, "203.0.113.9 is free"),
         ("explain 203.0.113.9", 0, "not banned, but it was"),

@@ -19,11 +19,14 @@ pub struct Args {
     /// An address
     #[arg(value_name = "ADDR", value_parser = target)]
     address: String,
+    /// What would happen at this service, instead of at every port
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
 }
 
 /// Asks and prints; a source that nothing is known of is still explained, but not found.
 pub fn run(site: &Site, args: &Args) -> Result<(), CliError> {
-    let request = Request::Explain { address: args.address.clone() };
+    let request = Request::Explain { address: args.address.clone(), service: args.service.clone() };
     let view = site.show(&request, |view| render(view, clock::wall()))?;
     if view.known { Ok(()) } else { Err(CliError::Said(ExitCode::NotFound)) }
 }
@@ -60,7 +63,15 @@ fn packets(view: &ExplainView) -> String {
         "would-drop" => "passed, but only because the mode is observe",
         _ => "passed",
     };
-    format!("to a service: {}; to any other port: {}", fate(&view.now.service), fate(&view.now.other))
+    let target = match &view.now.asked {
+        Some(service) => format!("{} ({})", service.name, service.listen.join(", ")),
+        None => "a service".to_owned(),
+    };
+    let mut text = format!("to {target}: {}", fate(&view.now.service));
+    if let Some(other) = &view.now.other {
+        text.push_str(&format!("; to any other port: {}", fate(other)));
+    }
+    text
 }
 
 fn ban(ban: &BanView, now: Timestamp) -> String {
@@ -121,7 +132,7 @@ mod tests {
 
     #[test]
     fn rendering() {
-        let view = json!({
+        let mut view = json!({
             "schema": 1, "source": "203.0.113.9", "known": true,
             "ban": {
                 "source": "203.0.113.9", "state": "active", "level": 2, "origin": "auth-failures", "evidence": "proven",
@@ -133,7 +144,7 @@ mod tests {
             "now": {"service": "drop", "other": "pass"}, "clears": "sip-fw unban 203.0.113.9"
         });
         assert_eq!(
-            render(&serde_json::from_value(view).unwrap(), Timestamp { unix_ms: 60_000 }),
+            render(&serde_json::from_value(view.clone()).unwrap(), Timestamp { unix_ms: 60_000 }),
             "source    203.0.113.9\n\
              state     banned for another 9m\n\
              packets   to a service: dropped; to any other port: passed\n\
@@ -143,5 +154,8 @@ mod tests {
              next ban  level 3, for 1h\n\
              clears    sip-fw unban 203.0.113.9\n"
         );
+        view["now"] = json!({"asked": {"name": "web", "kind": "opaque", "listen": ["tcp/443"]}, "service": "drop"});
+        let text = render(&serde_json::from_value(view).unwrap(), Timestamp { unix_ms: 60_000 });
+        assert!(text.contains("packets   to web (tcp/443): dropped\n"), "{text}");
     }
 }

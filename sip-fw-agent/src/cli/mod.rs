@@ -204,6 +204,7 @@ mod tests {
             "unban 203.0.113.9",
             "unban --all",
             "explain 203.0.113.9",
+            "explain 203.0.113.9 --service sip",
             "check",
             "check x.toml",
             "detach",

@@ -73,7 +73,7 @@ impl Desk<'_> {
             Request::Status => value(&self.status()?),
             Request::Bans { ended } => value(&self.bans(*ended, now)?),
             Request::Sources => value(&self.sources(now)?),
-            Request::Explain { address } => value(&explain(self.tables, self.controller, address, now)?),
+            Request::Explain { address, service } => self.explain(address, service.as_deref(), now),
             Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
             Request::Unban { target } => self.unban(target, now),
             Request::UnbanAll => self.unban_all(now),
@@ -107,10 +107,7 @@ impl Desk<'_> {
             ingress: attachment.ingress.to_owned(),
             egress: attachment.egress.to_owned(),
         });
-        let services = match &self.agent {
-            Some(agent) => agent.services.clone(),
-            None => services::views(&self.tables.ports()?, &self.controller.rules().services),
-        };
+        let services = self.services()?;
         Ok(StatusView {
             schema: SCHEMA,
             agent: AgentView {
@@ -129,6 +126,18 @@ impl Desk<'_> {
             counters: totals,
             per_cpu,
         })
+    }
+
+    fn services(&self) -> Result<Vec<ServiceView>, KernelError> {
+        match &self.agent {
+            Some(agent) => Ok(agent.services.clone()),
+            None => Ok(services::views(&self.tables.ports()?, &self.controller.rules().services)),
+        }
+    }
+
+    fn explain(&self, address: &str, service: Option<&str>, now: Time) -> Answer {
+        let asked = service.map(|name| services::find(self.services()?, name)).transpose()?;
+        value(&explain(self.tables, self.controller, address, asked, now)?)
     }
 
     fn bans(&self, ended: bool, now: Time) -> Result<BansView, KernelError> {

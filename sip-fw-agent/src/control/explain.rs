@@ -10,15 +10,16 @@ use sip_fw_core::time::{Time, Until};
 
 use super::answer::{covering, parse_target, strikes_within};
 use super::protocol::Failure;
-use super::view::{BanView, ExplainView, NextBanView, PacketsView, SourceView, StrikesView};
+use super::view::{BanView, ExplainView, NextBanView, PacketsView, ServiceView, SourceView, StrikesView};
 use crate::exit_code::ExitCode;
 use crate::kernel::Tables;
 
-/// Explains one source.
+/// Explains one source, and what would happen to it at every port, or at those of the service that was asked for.
 pub(super) fn explain(
     tables: &Tables,
     controller: &Controller,
     address: &str,
+    asked: Option<ServiceView>,
     now: Time,
 ) -> Result<ExplainView, Failure> {
     let Target::Source(source) = parse_target(controller, address)? else {
@@ -51,21 +52,22 @@ pub(super) fn explain(
         counters: counters
             .map(|did| SourceView::new(shown.clone(), &did, ban.as_ref(), !prefix_bans.is_empty(), count, now)),
         memory,
-        now: packets(settings, active.is_some() || !prefix_bans.is_empty()),
+        now: packets(settings, active.is_some() || !prefix_bans.is_empty(), asked),
         clears: clears(&shown, active.as_ref(), &prefix_views, count, settings, now),
         prefix_bans: prefix_views,
         source: shown,
     })
 }
 
-fn packets(settings: &Settings, banned: bool) -> PacketsView {
+fn packets(settings: &Settings, banned: bool, asked: Option<ServiceView>) -> PacketsView {
     let gate = match (banned, settings.observe) {
         (false, _) => "pass",
         (true, 0) => "drop",
         (true, _) => "would-drop",
     };
     let other = if settings.scope_host == 0 { "pass" } else { gate };
-    PacketsView { service: gate.to_owned(), other: other.to_owned() }
+    let other = asked.is_none().then(|| other.to_owned());
+    PacketsView { asked, service: gate.to_owned(), other }
 }
 
 fn clears(

@@ -45,6 +45,9 @@ pub enum Request {
     Explain {
         /// An address.
         address: String,
+        /// What would happen there; without it at every port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<String>,
     },
     /// Ban.
     Ban {

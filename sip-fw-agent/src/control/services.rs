@@ -2,7 +2,9 @@
 
 use sip_fw_common::abi::{Service, ServiceKind};
 
+use super::protocol::Failure;
 use super::view::ServiceView;
+use crate::exit_code::ExitCode;
 
 /// Groups ports by service, and neighbouring ports into ranges. Services are named by their number.
 #[must_use]
@@ -26,6 +28,13 @@ pub fn views(ports: &[(bool, u16, Service)], names: &[String]) -> Vec<ServiceVie
         }
     }
     services.into_iter().map(|(_, view)| view).collect()
+}
+
+/// The service of this name.
+pub(super) fn find(services: Vec<ServiceView>, name: &str) -> Result<ServiceView, Failure> {
+    let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+    let unknown = format!("there is no service \"{name}\"; there is: {}", names.join(", "));
+    services.into_iter().find(|service| service.name == name).ok_or_else(|| Failure::new(ExitCode::Usage, unknown))
 }
 
 fn service_view(service: Service, names: &[String]) -> ServiceView {

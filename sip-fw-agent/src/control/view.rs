@@ -322,8 +322,12 @@ pub struct StrikesView {
 /// What happens to packets: `pass`, `drop`, or `would-drop` in mode observe.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PacketsView {
+    /// The service that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<ServiceView>,
     /// To a port of a service.
     pub service: String,
-    /// To any other port.
-    pub other: String,
+    /// To any other port, unless a service was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
 }

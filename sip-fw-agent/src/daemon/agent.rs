@@ -1,5 +1,6 @@
 //! The running agent: what it holds, and what it does with each input.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
 
+use super::interfaces::Look;
 use super::publisher::Publisher;
 use super::reload::restart_needed;
 use super::start::write_rules;
@@ -21,7 +23,7 @@ use crate::control::server::Response;
 use crate::control::services;
 use crate::control::view::ServiceView;
 use crate::host::own_addresses;
-use crate::kernel::{Attachment, Kernel, KernelError, Tables};
+use crate::kernel::{Kernel, KernelError, Tables};
 
 /// Everything the agent's loop changes.
 pub struct Agent {
@@ -34,6 +36,8 @@ pub struct Agent {
     pub file: PathBuf,
     pub started: Instant,
     pub lost: Lost,
+    /// Interfaces of the configuration that went away.
+    pub away: BTreeSet<String>,
     /// What failed in the last tick; said once, not every second.
     pub trouble: Option<String>,
 }
@@ -92,10 +96,10 @@ impl Agent {
     /// Looks at what must be looked at every second.
     pub fn tick(&mut self) -> Tick {
         let began = Instant::now();
-        let (trouble, taken_off) = match self.try_tick().and_then(|()| self.kernel.tables.attachments()) {
-            Ok(attached) => (missing(&self.config.interfaces, &attached), attached.is_empty()),
-            Err(error) => (Some(error.to_string()), false),
-        };
+        let Look { trouble, taken_off } = self
+            .try_tick()
+            .and_then(|()| self.look_at_interfaces())
+            .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
         self.complain(trouble.filter(|_| !taken_off));
         Tick { took: began.elapsed(), taken_off }
     }
@@ -171,31 +175,4 @@ impl Agent {
 /// The faults of a configuration as one record tells them.
 fn one_line(error: ConfigError) -> String {
     error.to_string().replace('\n', "; ")
-}
-
-/// Says which interfaces are not protected any more.
-fn missing(interfaces: &[String], attached: &[Attachment]) -> Option<String> {
-    let whole = |interface: &String| {
-        attached.iter().any(|found| found.interface == *interface && found.ingress != "none" && found.egress != "none")
-    };
-    let missing: Vec<_> = interfaces.iter().filter(|interface| !whole(interface)).map(String::as_str).collect();
-    (!missing.is_empty()).then(|| {
-        format!("{}: somebody took the programs off, nothing is dropped there; restart the agent", missing.join(", "))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_the_interfaces_without_programs() {
-        let interfaces = ["eth0", "eth1", "eth2"].map(str::to_owned);
-        let attached =
-            |interface: &str, egress| Attachment { interface: interface.to_owned(), ingress: "native", egress };
-        let said = missing(&interfaces, &[attached("eth0", "tcx"), attached("eth1", "none")]);
-        let expected = "eth1, eth2: somebody took the programs off, nothing is dropped there; restart the agent";
-        assert_eq!(said.as_deref(), Some(expected));
-        assert_eq!(missing(&interfaces[..1], &[attached("eth0", "clsact")]), None);
-    }
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod event_loop;
+mod interfaces;
 mod lock;
 mod publisher;
 mod reload;

@@ -9,29 +9,25 @@ use tokio::sync::broadcast;
 
 use crate::control::protocol::{FOLLOW_LAG_MAX, HISTORY_RECORDS_MAX};
 use crate::control::server::Response;
-use crate::report::Reporter;
+use crate::report::writer::Writer;
 
 /// The only way from the agent to people.
 pub struct Publisher {
-    reporter: Reporter,
+    log: Writer,
     history: VecDeque<Arc<Record>>,
     live: broadcast::Sender<Arc<Record>>,
 }
 
 impl Publisher {
     /// Nothing was told yet.
-    pub fn new(reporter: Reporter) -> Self {
-        Self { reporter, history: VecDeque::new(), live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
+    pub fn new(log: Writer) -> Self {
+        Self { log, history: VecDeque::new(), live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
     }
 
     /// Tells one record.
     pub fn tell(&mut self, record: Record) {
-        self.reporter.record(&record);
-        self.remember(record);
-    }
-
-    fn remember(&mut self, record: Record) {
         let record = Arc::new(record);
+        self.log.tell(Arc::clone(&record));
         if self.history.len() >= HISTORY_RECORDS_MAX {
             self.history.pop_front();
         }
@@ -62,13 +58,12 @@ mod tests {
     use sip_fw_core::record::EventName;
 
     use super::*;
-    use crate::report::LogFormat;
 
     #[test]
     fn remembers_the_last_thousand() {
-        let mut publisher = Publisher::new(Reporter::Stderr(LogFormat::Json));
+        let mut publisher = Publisher::new(Writer::start(|_| {}).unwrap());
         for n in 0..HISTORY_RECORDS_MAX as i64 + 5 {
-            publisher.remember(Record::new(Timestamp { unix_ms: n * 1000 }, EventName::Expire));
+            publisher.tell(Record::new(Timestamp { unix_ms: n * 1000 }, EventName::Expire));
         }
         let now = Timestamp { unix_ms: (HISTORY_RECORDS_MAX as i64 + 4) * 1000 };
         let count = |since, follow| match publisher.records(since, follow, now) {

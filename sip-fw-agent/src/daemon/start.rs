@@ -1,5 +1,6 @@
 //! The order in which the agent starts. Nothing is attached before everything before it is right.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::exit_code::ExitCode;
 use crate::host;
 use crate::kernel::{self, Kernel, KernelError, LoadOptions};
 use crate::report::Reporter;
+use crate::report::writer::Writer;
 
 /// Starts; the caller is inside the runtime and holds the lock.
 ///
@@ -39,6 +41,9 @@ pub fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
 }
 
 fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
+    let reporter = Reporter::new(options.log_format);
+    let log = Writer::start(move |record| reporter.record(record))
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the log: {error}")))?;
     host::lift_memory_lock_limit();
     let mut kernel = Kernel::load(&LoadOptions {
         pins: &config.paths.pins,
@@ -73,12 +78,13 @@ fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
     let mut agent = Agent {
         kernel,
         controller: Controller::new(rules),
-        publisher: Publisher::new(Reporter::new(options.log_format)),
+        publisher: Publisher::new(log),
         file: options.file.clone(),
         services: services::views(&config.ports(), &config.service_names()),
         config,
         started: Instant::now(),
         lost,
+        away: BTreeSet::new(),
         trouble: None,
     };
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });

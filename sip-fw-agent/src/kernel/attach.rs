@@ -9,7 +9,7 @@ use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS};
 
 use super::error::chain;
 use super::load::program;
-use super::{Kernel, KernelError, pins};
+use super::{Kernel, KernelError, liveness, pins};
 
 /// How the programs are attached to an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Attachment {
     pub ingress: &'static str,
     /// `tcx`, `clsact` or `none`.
     pub egress: &'static str,
+    /// The interface went away after it was attached to; another may have its name.
+    pub dead: bool,
 }
 
 impl Kernel {
@@ -63,13 +65,27 @@ impl Kernel {
         Ok(others)
     }
 
+    /// Attaches to an interface that went away and is back.
+    ///
+    /// # Errors
+    /// What failed; nothing is left of it then.
+    pub fn attach_again(&mut self, interface: &str) -> Result<Attachment, KernelError> {
+        self.attach_to(interface).inspect_err(|_| {
+            // The error that is returned comes first.
+            let _ = pins::take_off(&self.pins, interface);
+        })
+    }
+
     fn attach_to(&mut self, interface: &str) -> Result<Attachment, KernelError> {
         refuse_other_links(interface)?;
         let folder = pins::links(&self.pins, interface);
+        if liveness::is_dead(&folder, interface) {
+            pins::take_off(&self.pins, interface)?;
+        }
         pins::create(&folder)?;
         let egress = attach_egress(program(&mut self.ebpf, PROGRAM_EGRESS)?, interface, &folder)?;
         let ingress = attach_ingress(program(&mut self.ebpf, PROGRAM_INGRESS)?, interface, &folder)?;
-        Ok(Attachment { interface: interface.to_owned(), ingress, egress })
+        Ok(Attachment { interface: interface.to_owned(), ingress, egress, dead: false })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aya::programs::{TcAttachType, tc};
 use sip_fw_common::abi::{PROGRAM_EGRESS, VERSION};
 
-use super::{Attachment, KernelError};
+use super::{Attachment, KernelError, liveness};
 
 /// The directory of this ABI.
 pub(super) fn root(pins: &Path) -> PathBuf {
@@ -36,11 +36,11 @@ pub(super) fn attachments(pins: &Path) -> Result<Vec<Attachment>, KernelError> {
     let folder = root(pins).join("links");
     let mut found = Vec::new();
     for (name, path) in entries(&folder)? {
-        found.push(Attachment {
-            interface: name.replace(':', "."),
-            ingress: existing_mode(&path, "ingress", INGRESS_MODES).unwrap_or("none"),
-            egress: existing_mode(&path, "egress", EGRESS_MODES).unwrap_or("none"),
-        });
+        let interface = name.replace(':', ".");
+        let dead = liveness::is_dead(&path, &interface);
+        let mode = |side, modes| existing_mode(&path, side, modes).filter(|_| !dead).unwrap_or("none");
+        let (ingress, egress) = (mode("ingress", INGRESS_MODES), mode("egress", EGRESS_MODES));
+        found.push(Attachment { interface, ingress, egress, dead });
     }
     Ok(found)
 }

@@ -2,6 +2,7 @@
 
 mod journal;
 pub mod table;
+pub mod writer;
 
 use std::io::Write;
 
