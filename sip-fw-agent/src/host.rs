@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 
+use std::sync::Mutex;
+
 use nix::ifaddrs::getifaddrs;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -36,7 +38,11 @@ pub fn random_seed() -> io::Result<u64> {
 }
 
 /// Does `work` so that the files it makes are for their owner and group alone, from the first moment on.
+///
+/// The mask belongs to the whole process, so one thread at a time.
 pub fn without_others<T>(work: impl FnOnce() -> T) -> T {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
     let before = umask(Mode::from_bits_truncate(0o117));
     let done = work();
     umask(before);

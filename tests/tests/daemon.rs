@@ -6,6 +6,8 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use sip_fw_agent::kernel::Tables;
+use sip_fw_common::abi::Settings;
 use sip_fw_e2e::agent::Agent;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::{Bed, Policy, require_agent};
@@ -217,12 +219,9 @@ fn a_detach_through_the_agent_is_told_to_those_who_follow() {
     assert!(!agent.has_xdp(&bed.pbx).unwrap());
 }
 
-/// The settings in the kernel, as bpftool prints them.
-fn settings(agent: &Agent) -> String {
-    let pin = agent.pins().join("v1/maps/SETTINGS");
-    let output = Command::new("bpftool").args(["-j", "map", "dump", "pinned"]).arg(pin).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// The settings in the kernel.
+fn settings(agent: &Agent) -> Settings {
+    Tables::open(agent.pins()).unwrap().settings().unwrap()
 }
 
 fn started(policy: &Policy) -> Option<(Bed, Agent)> {

@@ -153,7 +153,7 @@ mod tests {
         };
         assert!(!ack.is_attempt && !ack.is_answered);
         assert!(matches!(read("REGISTER sip:a SIP/2.0\r\n\r\n"), Content::Unparsed(_)), "without a Via");
-        assert!(matches!(read("\u{0}\u{1}"), Content::Unparsed(_)));
+        assert!(matches!(read("\u{0}\u{1}{}"), Content::Unparsed(_)));
         assert_eq!(read("\r\n\r\n"), Content::Nothing);
         assert_eq!(read(""), Content::Nothing);
     }
