@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-
 use std::sync::Mutex;
 
 use nix::ifaddrs::getifaddrs;
