@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything a change must pass. Each check runs even if an earlier one failed.
+//! `cargo xtask ci`: everything a change must pass besides the tests. Each check runs even if an earlier one failed.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,6 @@ use crate::licences;
 use crate::process;
 use crate::setup::{self, Needs};
 use crate::steps::Steps;
-use crate::test::{self, Outcome};
 use crate::tidy;
 use crate::toolchain;
 use crate::workspace::{self, Workspace};
@@ -16,9 +15,8 @@ use crate::workspace::{self, Workspace};
 /// The target of the kernel programs, for the lints: the byte order makes no difference to them.
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// Runs all checks, then all tests.
-pub fn run(workspace: &Workspace, allow_skip: bool) -> Result<ExitCode> {
-    setup::require_root("cargo xtask ci  (its tests make network namespaces and attach kernel programs)")?;
+/// Runs all checks.
+pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut steps = Steps::new("ci");
     let mut faults = Vec::new();
     let mut check = |result: Result<()>| faults.extend(result.err());
@@ -42,15 +40,11 @@ pub fn run(workspace: &Workspace, allow_skip: bool) -> Result<ExitCode> {
         }));
     }
 
-    let mut outcome = Outcome::default();
-    let options = test::Options { allow_skip, filters: Vec::new() };
-    check(test::run_tests(workspace, &mut steps, &options, &mut outcome));
     for fault in &faults {
         eprintln!("error: {fault:#}");
     }
-    outcome.print(&steps);
-    let code = outcome.judge(allow_skip)?;
-    Ok(if faults.is_empty() { code } else { ExitCode::FAILURE })
+    println!("\n{}", steps.table());
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Clippy from the folder of the compiler that builds them: a linter reads only the libraries of its own version.
