@@ -1,5 +1,6 @@
 //! The configuration: text, then raw values with their lines, then a [`Config`] that cannot be wrong.
 
+mod access;
 mod fault;
 mod load;
 mod raw;
@@ -7,6 +8,7 @@ mod resolved;
 #[cfg(test)]
 mod tests;
 
+pub use access::{AccessAction, AccessRule, DefaultAction, FeedFormat, FeedRules, Origin};
 pub use fault::{Fault, Faults};
 pub use load::{ConfigError, client_paths, load, parse};
 pub use resolved::{BanRules, Config, Listen, Mode, OnExit, Paths, ServiceRules};
