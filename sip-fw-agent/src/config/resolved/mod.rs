@@ -1,0 +1,162 @@
+//! The configuration as everything else sees it: every value is in its range.
+
+mod ban;
+mod check;
+mod limits;
+mod paths;
+mod services;
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use sip_fw_common::abi::{Service, Settings};
+use sip_fw_common::limits::LADDER_STEPS_MAX;
+use sip_fw_core::source::Ipv6Prefix;
+
+use self::check::Check;
+use super::Fault;
+use super::raw::{Raw, Spot};
+use crate::kernel::TableSizes;
+
+pub use self::ban::BanRules;
+pub use self::paths::Paths;
+pub use self::services::{Listen, ServiceRules};
+
+const INTERFACES: RangeInclusive<usize> = 1..=16;
+const INTERFACE_BYTES_MAX: usize = 15;
+
+/// What is done with the packets of banned sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are dropped.
+    Enforce,
+    /// Everything is decided and reported, nothing is dropped.
+    Observe,
+}
+
+/// What the agent leaves behind when it is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// Everything enforced.
+    Keep,
+    /// Nothing.
+    Detach,
+}
+
+/// The configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Interfaces to attach to.
+    pub interfaces: Vec<String>,
+    /// Whether to drop.
+    pub mode: Mode,
+    /// Bits of an IPv6 address that make a source.
+    pub ipv6: Ipv6Prefix,
+    /// What to leave behind.
+    pub on_exit: OnExit,
+    /// Where things are.
+    pub paths: Paths,
+    /// The services, by their number.
+    pub services: Vec<ServiceRules>,
+    /// When and how long to ban.
+    pub ban: BanRules,
+    /// Sizes of the tables.
+    pub limits: TableSizes,
+}
+
+impl Config {
+    /// The programs' settings.
+    #[must_use]
+    pub fn settings(&self, hash_seed: u64, prefix_bans: u32) -> Settings {
+        let mut ladder_ns = [0; LADDER_STEPS_MAX];
+        for (to, step) in ladder_ns.iter_mut().zip(&self.ban.ladder) {
+            *to = nanos(*step);
+        }
+        Settings {
+            clock_offset_ns: 0,
+            fixed_now_ns: 0,
+            window_ns: nanos(self.ban.window),
+            decay_ns: nanos(self.ban.decay),
+            known_peer_ns: nanos(self.ban.known_peer),
+            ladder_ns,
+            ipv6_mask: self.ipv6.mask(),
+            hash_seed,
+            threshold: self.ban.threshold,
+            ladder_steps: self.ban.ladder.len().min(LADDER_STEPS_MAX) as u32,
+            observe: u32::from(self.mode == Mode::Observe),
+            scope_host: u32::from(self.ban.scope_host),
+            prefix_bans,
+            zero: 0,
+        }
+    }
+
+    /// Every port of every service: is it TCP, its number, its service.
+    #[must_use]
+    pub fn ports(&self) -> Vec<(bool, u16, Service)> {
+        let mut ports = Vec::new();
+        for (number, service) in self.services.iter().enumerate() {
+            let value =
+                Service { kind: service.kind as u8, number: number as u8, refusal: service.refusal, _pad: [0; 5] };
+            for listen in &service.listen {
+                ports.extend((listen.first..=listen.last).map(|port| (listen.tcp, port, value)));
+            }
+        }
+        ports
+    }
+
+    /// Names of the services, by their number.
+    #[must_use]
+    pub fn service_names(&self) -> Vec<String> {
+        self.services.iter().map(|service| service.name.clone()).collect()
+    }
+}
+
+/// Checks every value; None exactly when there is a fault.
+pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
+    let before = faults.len();
+    let mut check = Check { faults };
+    let config = Config {
+        interfaces: check.interfaces(raw),
+        mode: check.choice("mode", raw.mode.as_ref(), &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]),
+        ipv6: Ipv6Prefix::new(check.number("ipv6_prefix", raw.ipv6_prefix.as_ref(), &(32..=64), 64) as u8),
+        on_exit: check.choice("on_exit", raw.on_exit.as_ref(), &[("keep", OnExit::Keep), ("detach", OnExit::Detach)]),
+        paths: check.paths(&raw.paths),
+        services: check.services(&raw.services),
+        ban: check.ban(&raw.ban),
+        limits: check.limits(&raw.limits),
+    };
+    (before == 0 && check.faults.is_empty()).then_some(config)
+}
+
+/// The paths alone; defaults for those that are faulty.
+pub fn paths(raw: &Raw) -> Paths {
+    Check { faults: &mut Vec::new() }.paths(&raw.paths)
+}
+
+impl Check<'_> {
+    fn interfaces(&mut self, raw: &Raw) -> Vec<String> {
+        let allowed = "1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces";
+        let Some(list) = &raw.interfaces else {
+            if !self.faults.iter().any(|fault| fault.key == "interfaces" || fault.key == "syntax") {
+                self.fault(None, "interfaces", "nothing", allowed);
+            }
+            return Vec::new();
+        };
+        if !INTERFACES.contains(&list.value.len()) {
+            self.fault(list.line, "interfaces", format!("{} names", list.value.len()), allowed);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for Spot { line, value } in &list.value {
+            let odd = |c: char| c == '/' || c == '\0' || c.is_whitespace();
+            if value.is_empty() || value.len() > INTERFACE_BYTES_MAX || value.contains(odd) || names.contains(value) {
+                self.fault(*line, "interfaces", format!("{value:?}"), allowed);
+            }
+            names.push(value.clone());
+        }
+        names
+    }
+}
+
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,141 @@
+//! The services: their names, kinds and ports.
+
+use std::collections::HashMap;
+
+use sip_fw_common::abi::ServiceKind;
+use sip_fw_common::limits::SERVICES_MAX;
+
+use super::check::{Check, one_of};
+use crate::config::raw::{RawService, Spot};
+
+const SERVICE_NAME_BYTES_MAX: usize = 32;
+
+/// A range of ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// TCP, else UDP.
+    pub tcp: bool,
+    /// First port.
+    pub first: u16,
+    /// Last port.
+    pub last: u16,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRules {
+    /// Its name.
+    pub name: String,
+    /// Whether it is parsed.
+    pub kind: ServiceKind,
+    /// How it refuses a wrong password; see [`refusal`](sip_fw_common::abi::Service::refusal).
+    pub refusal: u8,
+    /// Its ports.
+    pub listen: Vec<Listen>,
+}
+
+impl Check<'_> {
+    pub(super) fn services(&mut self, raw: &[Spot<RawService>]) -> Vec<ServiceRules> {
+        if raw.is_empty() {
+            let listen = |tcp| Listen { tcp, first: 5060, last: 5060 };
+            let listen = vec![listen(false), listen(true)];
+            return vec![ServiceRules { name: "sip".to_owned(), kind: ServiceKind::Sip, refusal: 0, listen }];
+        }
+        if let Some(service) = raw.get(SERVICES_MAX) {
+            self.fault(service.line, "service", format!("{} services", raw.len()), format!("at most {SERVICES_MAX}"));
+        }
+        let mut services: Vec<ServiceRules> = Vec::new();
+        let mut owners: HashMap<(bool, u16), String> = HashMap::new();
+        for Spot { line, value } in raw.iter().take(SERVICES_MAX) {
+            let name = self.service_name(*line, value, &services);
+            let kind = self.service_kind(*line, value);
+            let refusal = self.refusal(value, kind);
+            let listen = self.listen(*line, value, &name, &mut owners);
+            services.push(ServiceRules { name, kind, refusal, listen });
+        }
+        services
+    }
+
+    fn service_name(&mut self, line: usize, raw: &RawService, services: &[ServiceRules]) -> String {
+        let allowed = "a name of 1 to 32 of the characters a-z, 0-9 and -, used by no other service";
+        let Some(name) = &raw.name else {
+            self.missing(line, "service.name", allowed);
+            return String::new();
+        };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let fits =
+            !name.value.is_empty() && name.value.len() <= SERVICE_NAME_BYTES_MAX && name.value.bytes().all(plain);
+        if !fits || services.iter().any(|service| service.name == name.value) {
+            self.fault(name.line, "service.name", format!("{:?}", name.value), allowed);
+        }
+        name.value.clone()
+    }
+
+    fn service_kind(&mut self, line: usize, raw: &RawService) -> ServiceKind {
+        let choices = [("sip", ServiceKind::Sip), ("opaque", ServiceKind::Opaque)];
+        if raw.kind.is_none() {
+            self.missing(line, "service.kind", &one_of(&choices));
+        }
+        self.choice("service.kind", raw.kind.as_ref(), &choices)
+    }
+
+    fn refusal(&mut self, raw: &RawService, kind: ServiceKind) -> u8 {
+        if let (ServiceKind::Opaque, Some(refusal)) = (kind, &raw.refusal) {
+            self.fault(refusal.line, "service.refusal", format!("{:?}", refusal.value), "only with kind = \"sip\"");
+            return 0;
+        }
+        self.choice("service.refusal", raw.refusal.as_ref(), &[("auto", 0), ("challenge", 1), ("forbidden", 2)])
+    }
+
+    fn listen(
+        &mut self,
+        line: usize,
+        raw: &RawService,
+        service: &str,
+        owners: &mut HashMap<(bool, u16), String>,
+    ) -> Vec<Listen> {
+        let allowed = "a list of udp/PORT, tcp/PORT or udp/FIRST-LAST, with ports from 1 to 65535";
+        let Some(list) = &raw.listen else {
+            self.missing(line, "service.listen", allowed);
+            return Vec::new();
+        };
+        if list.value.is_empty() {
+            self.fault(list.line, "service.listen", "an empty list", allowed);
+        }
+        let mut ranges = Vec::new();
+        for Spot { line, value } in &list.value {
+            let Some(range) = parse_listen(value) else {
+                self.fault(*line, "service.listen", format!("{value:?}"), allowed);
+                continue;
+            };
+            let taken =
+                (range.first..=range.last).find_map(|port| owners.get(&(range.tcp, port)).map(|o| (port, o.clone())));
+            if let Some((port, owner)) = taken {
+                let protocol = if range.tcp { "tcp" } else { "udp" };
+                let found = format!("{value:?}, but {protocol}/{port} already belongs to service {owner:?}");
+                self.fault(*line, "service.listen", found, "each port once");
+                continue;
+            }
+            owners.extend((range.first..=range.last).map(|port| ((range.tcp, port), service.to_owned())));
+            ranges.push(range);
+        }
+        ranges
+    }
+}
+
+fn parse_listen(text: &str) -> Option<Listen> {
+    let (protocol, ports) = text.split_once('/')?;
+    let tcp = match protocol {
+        "udp" => false,
+        "tcp" => true,
+        _ => return None,
+    };
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (first, last) = (parse_port(first)?, parse_port(last)?);
+    (first <= last).then_some(Listen { tcp, first, last })
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port > 0)
+}
