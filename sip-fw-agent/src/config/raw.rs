@@ -22,8 +22,12 @@ pub struct Raw {
     pub mode: Maybe<String>,
     pub ipv6_prefix: Maybe<i64>,
     pub on_exit: Maybe<String>,
+    pub country_db: Maybe<String>,
+    pub dns_servers: List,
     pub paths: RawPaths,
     pub services: Vec<Spot<RawService>>,
+    pub access: Vec<Spot<RawAccess>>,
+    pub feeds: Vec<Spot<RawFeed>>,
     pub ban: RawBan,
     pub limits: RawLimits,
 }
@@ -43,6 +47,26 @@ pub struct RawService {
     pub kind: Maybe<String>,
     pub listen: List,
     pub refusal: Maybe<String>,
+    pub default: Maybe<String>,
+}
+
+/// One `[[access]]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawAccess {
+    pub name: Maybe<String>,
+    pub from: List,
+    pub to: List,
+    pub action: Maybe<String>,
+}
+
+/// One `[[feed]]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawFeed {
+    pub name: Maybe<String>,
+    pub url: Maybe<String>,
+    pub interval: Maybe<String>,
+    pub format: Maybe<String>,
+    pub max_size: Maybe<i64>,
 }
 
 /// `[ban]`.
@@ -66,6 +90,7 @@ pub struct RawLimits {
     pub transactions: Maybe<i64>,
     pub nonces: Maybe<i64>,
     pub peers: Maybe<i64>,
+    pub prefixes: Maybe<i64>,
 }
 
 /// Reads a whole file. What is faulty is missing from the values, and listed.
@@ -82,6 +107,8 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
         mode: root.string("mode"),
         ipv6_prefix: root.integer("ipv6_prefix"),
         on_exit: root.string("on_exit"),
+        country_db: root.string("country_db"),
+        dns_servers: root.strings("dns_servers"),
         ..Raw::default()
     };
     root.table("paths", |paths| {
@@ -94,8 +121,28 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             kind: service.string("kind"),
             listen: service.strings("listen"),
             refusal: service.string("refusal"),
+            default: service.string("default"),
         };
         raw.services.push(Spot { line, value });
+    });
+    root.tables("access", |line, access| {
+        let value = RawAccess {
+            name: access.string("name"),
+            from: access.one_or_more("from"),
+            to: access.one_or_more("to"),
+            action: access.string("action"),
+        };
+        raw.access.push(Spot { line, value });
+    });
+    root.tables("feed", |line, feed| {
+        let value = RawFeed {
+            name: feed.string("name"),
+            url: feed.string("url"),
+            interval: feed.string("interval"),
+            format: feed.string("format"),
+            max_size: feed.integer("max_size"),
+        };
+        raw.feeds.push(Spot { line, value });
     });
     root.table("ban", |ban| {
         raw.ban = RawBan {
@@ -116,6 +163,7 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             transactions: limits.integer("transactions"),
             nonces: limits.integer("nonces"),
             peers: limits.integer("peers"),
+            prefixes: limits.integer("prefixes"),
         };
     });
     root.finish();
@@ -163,8 +211,21 @@ impl<'a, 'i> Table<'a, 'i> {
 
     fn strings(&mut self, key: &'static str) -> List {
         let (line, value) = self.take(key)?;
-        let DeValue::Array(array) = value.get_ref() else {
-            return self.wrong(line, key, value.get_ref(), "a list of strings");
+        self.list(line, key, value.get_ref(), "a list of strings")
+    }
+
+    /// A list of strings, or one string without the brackets.
+    fn one_or_more(&mut self, key: &'static str) -> List {
+        let (line, value) = self.take(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(Spot { line, value: vec![Spot { line, value: text.to_string() }] }),
+            other => self.list(line, key, other, "a string or a list of strings"),
+        }
+    }
+
+    fn list(&mut self, line: usize, key: &str, value: &DeValue<'_>, allowed: &str) -> List {
+        let DeValue::Array(array) = value else {
+            return self.wrong(line, key, value, allowed);
         };
         let mut strings = Vec::new();
         for item in array.iter() {
@@ -172,7 +233,7 @@ impl<'a, 'i> Table<'a, 'i> {
             match item.get_ref() {
                 DeValue::String(text) => strings.push(Spot { line, value: text.to_string() }),
                 other => {
-                    self.wrong::<()>(line, key, other, "a list of strings");
+                    self.wrong::<()>(line, key, other, allowed);
                 }
             }
         }

@@ -34,6 +34,25 @@ mod tests {
             restart_needed(&old, &config("mode = \"observe\"\non_exit = \"detach\"\n[ban]\nthreshold = 9")),
             None
         );
+        let lists = r#"
+country_db = "/srv/countries.mmdb"
+dns_servers = ["192.0.2.53"]
+[limits]
+prefixes = 4096
+[[service]]
+name = "sip"
+kind = "sip"
+listen = ["udp/5060"]
+default = "deny"
+[[access]]
+name = "blocklist"
+from = "feed:block"
+action = "deny"
+[[feed]]
+name = "block"
+url = "https://lists.example/block.txt"
+"#;
+        assert_eq!(restart_needed(&old, &config(lists)), None);
         let new = config("ipv6_prefix = 48\n[limits]\nnonces = 1024");
         assert_eq!(restart_needed(&old, &new).as_deref(), Some("ipv6_prefix, limits"));
     }

@@ -4,13 +4,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sip_fw_core::duration;
+use sip_fw_core::duration::{self, Short};
 
 use crate::config::Fault;
 use crate::config::raw::Spot;
 
 const LENGTH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
-const DURATION_ALLOWED: &str = "a whole number and a unit (30s, 10m, 1h, 1d, 1w), from 1s to 365d";
 
 /// Collects the faults.
 pub(super) struct Check<'a> {
@@ -73,11 +72,23 @@ impl Check<'_> {
     }
 
     pub(super) fn length(&mut self, key: &str, raw: Option<&Spot<String>>, default: Duration) -> Duration {
+        self.length_in(key, raw, &LENGTH, default)
+    }
+
+    pub(super) fn length_in(
+        &mut self,
+        key: &str,
+        raw: Option<&Spot<String>>,
+        range: &RangeInclusive<Duration>,
+        default: Duration,
+    ) -> Duration {
         let Some(Spot { line, value }) = raw else { return default };
         match duration::parse(value) {
-            Ok(length) if LENGTH.contains(&length) => length,
+            Ok(length) if range.contains(&length) => length,
             Ok(_) | Err(_) => {
-                self.fault(*line, key, format!("{value:?}"), DURATION_ALLOWED);
+                let (first, last) = (Short(*range.start()), Short(*range.end()));
+                let allowed = format!("a whole number and a unit (30s, 10m, 1h, 1d, 1w), from {first} to {last}");
+                self.fault(*line, key, format!("{value:?}"), allowed);
                 default
             }
         }

@@ -10,6 +10,10 @@ const TABLE: RangeInclusive<i64> = 1024..=4_194_304;
 const PREFIX_TABLE: RangeInclusive<i64> = 16..=65_536;
 
 impl Check<'_> {
+    pub(super) fn prefixes_max(&mut self, raw: &RawLimits) -> u32 {
+        self.number("limits.prefixes", raw.prefixes.as_ref(), &TABLE, 262_144) as u32
+    }
+
     pub(super) fn limits(&mut self, raw: &RawLimits) -> TableSizes {
         let mut size = |key: &str, spot: &Option<Spot<i64>>, range: &RangeInclusive<i64>, default: i64| {
             self.number(key, spot.as_ref(), range, default) as u32

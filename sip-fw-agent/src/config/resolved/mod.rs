@@ -1,12 +1,20 @@
 //! The configuration as everything else sees it: every value is in its range.
 
+mod access;
 mod ban;
 mod check;
+mod feeds;
+mod host_name;
 mod limits;
+mod name_servers;
+mod origin;
+mod overlap;
 mod paths;
 mod services;
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sip_fw_common::abi::{Service, Settings};
@@ -14,8 +22,8 @@ use sip_fw_common::limits::LADDER_STEPS_MAX;
 use sip_fw_core::source::Ipv6Prefix;
 
 use self::check::Check;
-use super::Fault;
 use super::raw::{Raw, Spot};
+use super::{AccessRule, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
 
 pub use self::ban::BanRules;
@@ -62,6 +70,16 @@ pub struct Config {
     pub ban: BanRules,
     /// Sizes of the tables.
     pub limits: TableSizes,
+    /// The access list, in the order of the file: the first line that matches decides.
+    pub access: Vec<AccessRule>,
+    /// Lists fetched over HTTP.
+    pub feeds: Vec<FeedRules>,
+    /// Database that tells countries, in MaxMind's format.
+    pub country_db: Option<PathBuf>,
+    /// Name servers for the host names of the access list; none for those of the system.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Most prefixes that the access list may come to, names, files and feeds resolved.
+    pub prefixes_max: u32,
 }
 
 impl Config {
@@ -109,21 +127,34 @@ impl Config {
     pub fn service_names(&self) -> Vec<String> {
         self.services.iter().map(|service| service.name.clone()).collect()
     }
+
+    /// What happens to those whom no line of the access list matches, by the number of the service.
+    #[must_use]
+    pub fn service_defaults(&self) -> Vec<DefaultAction> {
+        self.services.iter().map(|service| service.default).collect()
+    }
 }
 
 /// Checks every value; None exactly when there is a fault.
 pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
     let before = faults.len();
     let mut check = Check { faults };
+    let services = check.services(&raw.services);
+    let feeds = check.feeds(&raw.feeds);
     let config = Config {
         interfaces: check.interfaces(raw),
         mode: check.choice("mode", raw.mode.as_ref(), &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]),
         ipv6: Ipv6Prefix::new(check.number("ipv6_prefix", raw.ipv6_prefix.as_ref(), &(32..=64), 64) as u8),
         on_exit: check.choice("on_exit", raw.on_exit.as_ref(), &[("keep", OnExit::Keep), ("detach", OnExit::Detach)]),
         paths: check.paths(&raw.paths),
-        services: check.services(&raw.services),
         ban: check.ban(&raw.ban),
         limits: check.limits(&raw.limits),
+        access: check.access(raw, &services, &feeds),
+        country_db: check.country_db(raw.country_db.as_ref()),
+        dns_servers: check.name_servers(raw.dns_servers.as_ref()),
+        prefixes_max: check.prefixes_max(&raw.limits),
+        services,
+        feeds,
     };
     (before == 0 && check.faults.is_empty()).then_some(config)
 }

@@ -6,9 +6,10 @@ use sip_fw_common::abi::ServiceKind;
 use sip_fw_common::limits::SERVICES_MAX;
 
 use super::check::{Check, one_of};
+use crate::config::DefaultAction;
 use crate::config::raw::{RawService, Spot};
 
-const SERVICE_NAME_BYTES_MAX: usize = 32;
+const NAME_BYTES_MAX: usize = 32;
 
 /// A range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct ServiceRules {
     pub refusal: u8,
     /// Its ports.
     pub listen: Vec<Listen>,
+    /// What happens to those whom no line of the access list matches.
+    pub default: DefaultAction,
 }
 
 impl Check<'_> {
@@ -39,7 +42,8 @@ impl Check<'_> {
         if raw.is_empty() {
             let listen = |tcp| Listen { tcp, first: 5060, last: 5060 };
             let listen = vec![listen(false), listen(true)];
-            return vec![ServiceRules { name: "sip".to_owned(), kind: ServiceKind::Sip, refusal: 0, listen }];
+            let (kind, default) = (ServiceKind::Sip, DefaultAction::Allow);
+            return vec![ServiceRules { name: "sip".to_owned(), kind, refusal: 0, listen, default }];
         }
         if let Some(service) = raw.get(SERVICES_MAX) {
             self.fault(service.line, "service", format!("{} services", raw.len()), format!("at most {SERVICES_MAX}"));
@@ -51,7 +55,9 @@ impl Check<'_> {
             let kind = self.service_kind(*line, value);
             let refusal = self.refusal(value, kind);
             let listen = self.listen(*line, value, &name, &mut owners);
-            services.push(ServiceRules { name, kind, refusal, listen });
+            let choices = [("allow", DefaultAction::Allow), ("deny", DefaultAction::Deny)];
+            let default = self.choice("service.default", value.default.as_ref(), &choices);
+            services.push(ServiceRules { name, kind, refusal, listen, default });
         }
         services
     }
@@ -62,10 +68,7 @@ impl Check<'_> {
             self.missing(line, "service.name", allowed);
             return String::new();
         };
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits =
-            !name.value.is_empty() && name.value.len() <= SERVICE_NAME_BYTES_MAX && name.value.bytes().all(plain);
-        if !fits || services.iter().any(|service| service.name == name.value) {
+        if !is_plain_name(&name.value) || services.iter().any(|service| service.name == name.value) {
             self.fault(name.line, "service.name", format!("{:?}", name.value), allowed);
         }
         name.value.clone()
@@ -121,6 +124,12 @@ impl Check<'_> {
         }
         ranges
     }
+}
+
+/// Whether services and feeds may be called this.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(plain)
 }
 
 fn parse_listen(text: &str) -> Option<Listen> {

@@ -1,5 +1,8 @@
 //! Tests of the configuration: every key, and the exact text of every fault.
 
+mod access;
+mod feeds;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ interfaces = ["eth0", "eth1"]
 mode = "observe"
 ipv6_prefix = 56
 on_exit = "detach"
+country_db = "/srv/countries.mmdb"
+dns_servers = ["192.0.2.53", "[2001:db8::53]:5353", "192.0.2.54:5354"]
 [paths]
 pins = "/sys/fs/bpf/other"
 state = "/srv/sip-fw"
@@ -21,10 +26,27 @@ name = "sip"
 kind = "sip"
 listen = ["udp/5060", "tcp/5060", "udp/10000-10002"]
 refusal = "challenge"
+default = "deny"
 [[service]]
 name = "web"
 kind = "opaque"
 listen = ["tcp/443"]
+default = "allow"
+[[access]]
+name = "office"
+from = ["203.0.113.0/24", "own"]
+to = ["web", "sip"]
+action = "trust"
+[[access]]
+name = "blocklist"
+from = "feed:block"
+action = "deny"
+[[feed]]
+name = "block"
+url = "https://lists.example/block.txt"
+interval = "2h"
+format = "lines"
+max_size = 1024
 [ban]
 threshold = 3
 window = "5m"
@@ -40,6 +62,7 @@ strikes = 8192
 transactions = 16384
 nonces = 32768
 peers = 4096
+prefixes = 1024
 "#;
 
 fn faults(text: &str) -> Vec<String> {
@@ -84,6 +107,34 @@ fn every_key() {
     let limits = config.limits;
     assert_eq!((limits.bans, limits.ban_prefixes, limits.sources), (2048, 16, 4096));
     assert_eq!((limits.strikes, limits.transactions, limits.nonces), (8192, 16_384, 32_768));
+    assert_eq!(config.prefixes_max, 1024);
+    assert_eq!(config.service_defaults(), [DefaultAction::Deny, DefaultAction::Allow]);
+    assert_eq!(config.country_db.as_deref(), Some(Path::new("/srv/countries.mmdb")));
+    let servers = ["192.0.2.53:53", "[2001:db8::53]:5353", "192.0.2.54:5354"].map(|server| server.parse().unwrap());
+    assert_eq!(config.dns_servers, servers);
+    let office = AccessRule {
+        line: 23,
+        name: "office".to_owned(),
+        from: vec![Origin::Net("203.0.113.0/24".parse().unwrap()), Origin::Own],
+        to: Some(vec![0, 1]),
+        action: AccessAction::Trust,
+    };
+    let blocklist = AccessRule {
+        line: 28,
+        name: "blocklist".to_owned(),
+        from: vec![Origin::Feed("block".to_owned())],
+        to: None,
+        action: AccessAction::Deny,
+    };
+    assert_eq!(config.access, [office, blocklist]);
+    let block = FeedRules {
+        name: "block".to_owned(),
+        url: "https://lists.example/block.txt".to_owned(),
+        interval: Duration::from_secs(7200),
+        format: FeedFormat::Lines,
+        max_bytes: 1024,
+    };
+    assert_eq!(config.feeds, [block]);
 }
 
 #[test]
@@ -98,6 +149,9 @@ fn one_line_is_enough() {
     assert_eq!((config.ban.threshold, config.ban.window), (5, Duration::from_secs(600)));
     assert_eq!(config.ban.ladder.len(), 5);
     assert!(!config.ban.scope_host);
+    assert_eq!((config.prefixes_max, config.service_defaults()), (262_144, vec![DefaultAction::Allow]));
+    assert!(config.access.is_empty() && config.feeds.is_empty() && config.dns_servers.is_empty());
+    assert_eq!(config.country_db, None);
 }
 
 #[test]
@@ -135,7 +189,7 @@ socket = "control.sock"
             "x.toml: interfaces: found nothing; allowed: 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
             "x.toml:1: mode: found \"strict\"; allowed: \"enforce\" or \"observe\"".to_owned(),
             "x.toml:2: ipv6_prefix: found 65; allowed: 32 to 64".to_owned(),
-            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, paths, service, ban, limits".to_owned(),
+            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, limits".to_owned(),
             "x.toml:4: on_exit: found 3; allowed: a string".to_owned(),
             "x.toml:6: service.name: found \"SIP\"; allowed: a name of 1 to 32 of the characters a-z, 0-9 and -, used by no other service".to_owned(),
             "x.toml:7: service.kind: found \"h323\"; allowed: \"sip\" or \"opaque\"".to_owned(),
