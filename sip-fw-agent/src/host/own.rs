@@ -1,0 +1,16 @@
+//! The addresses of this host.
+
+use std::net::IpAddr;
+
+use nix::ifaddrs::getifaddrs;
+
+/// The addresses of this host; none when they cannot be told.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = getifaddrs() else { return Vec::new() };
+    let address = |storage: nix::sys::socket::SockaddrStorage| {
+        let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    };
+    interfaces.filter_map(|interface| interface.address.and_then(address)).collect()
+}
