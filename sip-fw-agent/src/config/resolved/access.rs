@@ -13,7 +13,7 @@ use super::overlap;
 use crate::config::raw::{Raw, RawAccess, Spot};
 use crate::config::{AccessAction, AccessRule, FeedRules, Origin};
 
-/// More than people write. Longer lists belong in files and feeds, which need no name for each address.
+/// Reading this many takes 200 MB for a moment. Longer lists belong in files and feeds.
 const LINES_MAX: usize = 100_000;
 const NAME_BYTES_MAX: usize = 64;
 const ACTIONS: [(&str, AccessAction); 4] = [

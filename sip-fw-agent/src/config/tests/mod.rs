@@ -245,3 +245,23 @@ fn syntax() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(faults("ban = 3\ninterfaces = [\"e\"]")[0].starts_with("x.toml:1: ban: found 3; allowed: a table, [ban]"));
 }
+
+/// What the packaged file shows in comments can be copied, all of it at once.
+#[test]
+fn the_packaged_file() {
+    let packaged = include_str!("../../../../packaging/sip-fw.toml");
+    let example = |line: &str| {
+        let key = |rest: &str| {
+            rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        };
+        line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || key(rest)).unwrap_or(line).to_owned()
+    };
+    let copied: Vec<String> = packaged.lines().map(example).collect();
+    let config = parse(Path::new("x.toml"), &copied.join("\n")).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!((config.access.len(), config.feeds.len(), config.services.len()), (6, 1, 2));
+    assert!(config.country_db.is_some() && config.dns_servers.len() == 2);
+
+    let plain = parse(Path::new("x.toml"), packaged).unwrap();
+    let bare = parse(Path::new("x.toml"), "interfaces = [\"eth0\"]\nmode = \"observe\"").unwrap();
+    assert_eq!(format!("{plain:?}"), format!("{bare:?}"), "the values shown are the defaults");
+}
