@@ -5,6 +5,7 @@
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
 //! * [`kernel`]: the only code that knows aya.
+//! * [`lists`]: the addresses of access rules that come from name servers, files, feeds and a country database.
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
 
@@ -16,5 +17,6 @@ pub mod daemon;
 pub mod exit_code;
 pub mod host;
 pub mod kernel;
+pub mod lists;
 pub mod replay;
 pub mod report;

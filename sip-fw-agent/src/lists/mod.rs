@@ -1,0 +1,33 @@
+//! Where the addresses of access rules come from when they are not written in the configuration.
+//!
+//! [`Lists::prepare`] reads what a new configuration asks for, [`Lists::adopt`] makes it the current set, and
+//! [`Lists::changed`] says what became of it since. Whatever fails later, the last known addresses stay.
+
+mod aside;
+mod ask;
+mod country;
+mod disk;
+mod feed;
+mod feed_json;
+mod feed_text;
+mod fetch;
+mod file;
+mod host;
+mod keeper;
+mod known;
+mod net;
+mod pace;
+mod prepare;
+mod watch;
+
+#[cfg(test)]
+mod test_dns;
+#[cfg(test)]
+mod test_http;
+#[cfg(test)]
+mod tests;
+
+pub use keeper::Lists;
+pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
+pub use net::LIST_NETS_MAX;
+pub use prepare::Prepared;
