@@ -34,20 +34,15 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
-            clock_offset_ns: 0,
-            fixed_now_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 100 * MINUTE,
             known_peer_ns: MINUTE,
             ladder_ns: [MINUTE, 10 * MINUTE, 60 * MINUTE, 0, 0, 0, 0, 0],
             ipv6_mask: u64::MAX,
-            hash_seed: 1,
             threshold: 5,
             ladder_steps: 3,
             observe: 0,
             scope_host: 0,
-            prefix_bans: 0,
-            zero: 0,
         }
     }
 

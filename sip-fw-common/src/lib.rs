@@ -4,6 +4,7 @@
 //! * [`limits`]: every bound, with its unit and its reason.
 //! * [`sip`]: the scanner of SIP heads; the same code runs in the kernel, in tests and in replay.
 //! * [`request`]: what is remembered of a request.
+//! * [`rules`]: a rule set as the programs read it: settings, ports, services, access rules.
 //! * [`judge`]: what an answer means for the attempt it answers.
 //! * [`ladder`]: how long a ban lasts.
 //! * [`wire`]: the headers below SIP.
@@ -21,5 +22,6 @@ pub mod ladder;
 pub mod limits;
 pub mod reason;
 pub mod request;
+pub mod rules;
 pub mod sip;
 pub mod wire;

@@ -42,6 +42,19 @@ pub const SERVICES_MAX: usize = 64;
 /// its nonces. A power of two.
 pub const UNREAD_SECONDS: u32 = 4096;
 
+/// Requests of this host to upstreams that wait for their answer. Only this host makes entries.
+pub const ASKED_MAX: u32 = 4096;
+
+/// Nanoseconds for which an answer to a request of this host is awaited: the longest that a transaction without an answer
+/// lasts (64 T1, RFC 3261 §17.1).
+pub const ANSWER_TIME_NS: u64 = 32_000_000_000;
+
+/// Denied packets of which a sample is told, per second and CPU: a flood is counted, not told.
+pub const DENIED_SAMPLES_PER_SECOND: u64 = 10;
+
+/// Sources that benchmarks cycle through. A power of two.
+pub const BENCH_SOURCES: u32 = 1 << 17;
+
 /// Bytes of the event ring buffer: over 8,000 events.
 pub const EVENT_RING_BYTES: u32 = 1 << 20;
 

@@ -16,7 +16,7 @@ number_enum! {
         Malformed = 3 => "malformed",
         /// Dropped: the source is banned.
         Banned = 4 => "banned",
-        /// The source is banned, but the mode is observe, so the packet passed.
+        /// The source is banned or denied, but the mode is observe, so the packet passed.
         WouldDrop = 5 => "would-drop",
         /// A port of a service that is only gated, not parsed.
         Opaque = 6 => "opaque",
@@ -34,6 +34,10 @@ number_enum! {
         Unparsed = 12 => "unparsed",
         /// A table had no room for the transaction; nothing could be judged.
         TableFull = 13 => "table-full",
+        /// Dropped: the access rules deny the source this service.
+        Denied = 14 => "denied",
+        /// The source is trusted: nothing was inspected.
+        Trusted = 15 => "trusted",
         /// Leaving: not from a SIP service.
         OutOther = 16 => "out-other",
         /// Leaving from a SIP service: a request of this host, a provisional response, a keep-alive.
@@ -67,6 +71,6 @@ impl Reason {
     #[inline(always)]
     #[must_use]
     pub const fn drops(self) -> bool {
-        matches!(self, Self::Banned)
+        matches!(self, Self::Banned | Self::Denied)
     }
 }

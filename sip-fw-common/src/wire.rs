@@ -19,13 +19,18 @@ pub trait Packet {
     fn u64(&self, at: u64) -> Option<u64>;
 }
 
-/// An address, as far as it makes a source: all of IPv4, the first half of IPv6.
+/// An address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// IPv4, in host order.
     V4(u32),
-    /// The first eight bytes of an IPv6 address, in host order.
-    V6High(u64),
+    /// IPv6, its first and its last eight bytes, in host order.
+    V6 {
+        /// The first, which make a source.
+        high: u64,
+        /// The last.
+        low: u64,
+    },
 }
 
 /// What the IP header and its extensions say.
@@ -167,13 +172,20 @@ fn ipv6(packet: &impl Packet, at: u64) -> Result<Ip, Reason> {
         extensions += 1;
     }
     Ok(Ip {
-        source: Address::V6High(packet.u64(at + field::V6_SOURCE).ok_or(Reason::Malformed)?),
-        destination: Address::V6High(packet.u64(at + field::V6_DESTINATION).ok_or(Reason::Malformed)?),
+        source: ipv6_address(packet, at + field::V6_SOURCE)?,
+        destination: ipv6_address(packet, at + field::V6_DESTINATION)?,
         protocol: next,
         fragment,
         payload,
         end: end(packet, at + field::V6_LEN + payload_len),
     })
+}
+
+#[inline(always)]
+fn ipv6_address(packet: &impl Packet, at: u64) -> Result<Address, Reason> {
+    let high = packet.u64(at).ok_or(Reason::Malformed)?;
+    let low = packet.u64(at + 8).ok_or(Reason::Malformed)?;
+    Ok(Address::V6 { high, low })
 }
 
 /// Reads the UDP or TCP header.

@@ -27,6 +27,16 @@ pub enum Refusal {
     /// Nothing is ever sent from it.
     #[error("{0} contains multicast addresses")]
     Multicast(String),
+    /// The access list trusts it.
+    #[error("{found} is trusted: access rule \"{rule}\" says so for {trusted}")]
+    Trusted {
+        /// The target.
+        found: String,
+        /// The prefix of the rule.
+        trusted: String,
+        /// The name of the rule.
+        rule: String,
+    },
     /// This host.
     #[error("{found} contains {address}, an address of this host")]
     OwnAddress {
@@ -53,13 +63,20 @@ impl Admitted {
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     own: Vec<IpAddr>,
+    trusted: Vec<(IpNet, String)>,
 }
 
 impl Guard {
     /// With the addresses of this host.
     #[must_use]
     pub const fn new(own: Vec<IpAddr>) -> Self {
-        Self { own }
+        Self { own, trusted: Vec::new() }
+    }
+
+    /// With prefixes that the access list trusts, each with the name of its rule.
+    #[must_use]
+    pub fn with_trusted(self, trusted: Vec<(IpNet, String)>) -> Self {
+        Self { trusted, ..self }
     }
 
     /// Admits a target, or says why not.
@@ -89,6 +106,10 @@ impl Guard {
         }
         if network.is_unspecified() || net.contains(&IpAddr::V4(Ipv4Addr::UNSPECIFIED)) {
             return Err(Refusal::Unspecified(found));
+        }
+        // Of a prefix that contains trusted addresses, these pass all the same: trust comes before bans.
+        if let Some(trusted) = self.trusted.iter().find(|(trusted, _)| trusted.contains(&net)) {
+            return Err(Refusal::Trusted { found, trusted: show_net(trusted.0), rule: trusted.1.clone() });
         }
         match self.own.iter().find(|own| net.contains(&own.to_canonical())) {
             Some(address) => Err(Refusal::OwnAddress { found, address: *address }),
@@ -126,6 +147,13 @@ mod tests {
         ] {
             assert_eq!(admit(text), Err(expected.to_owned()), "{text}");
         }
+        let trusting = guard.clone().with_trusted(vec![("198.51.100.0/24".parse().unwrap(), "carrier".to_owned())]);
+        let target = Ipv6Prefix::DEFAULT.parse("198.51.100.7").unwrap();
+        let refused = trusting.admit(target, Ipv6Prefix::DEFAULT).map(drop).map_err(|refusal| refusal.to_string());
+        assert_eq!(
+            refused,
+            Err("198.51.100.7 is trusted: access rule \"carrier\" says so for 198.51.100.0/24".to_owned())
+        );
         for text in ["10.0.0.0/8", "203.0.113.9", "2a00::/16", "2001:db8:9::1"] {
             let expected = Ipv6Prefix::DEFAULT.parse(text).unwrap();
             assert_eq!(admit(text), Ok(expected));

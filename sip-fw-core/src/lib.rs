@@ -2,6 +2,7 @@
 //!
 //! * [`controller`]: turns kernel events, ticks and operators' wishes into commands.
 //! * [`ledger`]: what is remembered of each source beyond the kernel's maps.
+//! * [`rules`]: access rules, compiled to what the programs look up.
 //! * [`record`]: the events people read.
 //! * [`source`], [`guard`]: addresses as people write them, and those that must never be banned.
 //! * [`time`], [`duration`], [`text`], [`bucket`]: small values.
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod peers;
 pub mod record;
+pub mod rules;
 pub mod source;
 pub mod text;
 pub mod time;

@@ -23,6 +23,12 @@ pub const PROVEN_RECORDS_PER_SECOND: u32 = 200;
 /// Records of proven failures and successes in one burst: all phones of a site after a power cut.
 pub const PROVEN_RECORDS_BURST: u32 = 2000;
 
+/// Records per second about denied packets: a sample, as the programs count all of them.
+pub const DENIED_RECORDS_PER_SECOND: u32 = 2;
+
+/// Records of denied packets in one burst: whoever changes a rule sees whom it hits.
+pub const DENIED_RECORDS_BURST: u32 = 20;
+
 /// Share of the ban table, in percent, above which the oldest ended bans are forgotten before their decay,
 /// so that new bans find room.
 pub const BAN_TABLE_FULL_PERCENT: usize = 75;
@@ -54,3 +60,6 @@ pub const PEER_STRANGERS_MAX: usize = 3;
 
 /// How often a device at fault is reported, in nanoseconds.
 pub const DEVICE_FAULT_EVERY_NS: u64 = 3_600_000_000_000;
+
+/// Bytes of a rule set: a million prefixes, or a hundred thousand rules on 64 CPUs, with room.
+pub const RULE_SET_BYTES_MAX: u64 = 512 << 20;

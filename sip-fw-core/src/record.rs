@@ -25,6 +25,10 @@ pub enum EventName {
     Expire,
     /// A device of a known peer fails steadily; nobody is banned for it.
     DeviceFault,
+    /// The access rules drop packets of a source: a sample.
+    Denied,
+    /// A source became a known peer because this host asked it and it answered.
+    PeerLearned,
     /// A new configuration is in force.
     RulesApplied,
     /// The programs are attached to an interface.
@@ -50,6 +54,8 @@ impl EventName {
             Self::Unban => "unban",
             Self::Expire => "expire",
             Self::DeviceFault => "device-fault",
+            Self::Denied => "denied",
+            Self::PeerLearned => "peer-learned",
             Self::RulesApplied => "rules-applied",
             Self::Attached => "attached",
             Self::Detached => "detached",

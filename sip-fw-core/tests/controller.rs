@@ -249,3 +249,23 @@ fn unknown_kinds_are_ignored() {
     let strange = Event { kind: 200, ..event(EventKind::Ban, SOURCE, 1) };
     assert_eq!(controller().handle(Input::Kernel(strange), at(1)), []);
 }
+
+#[test]
+fn denied_packets_are_told_as_a_bounded_sample() {
+    let mut controller = controller();
+    let denied = |rule| Event { strikes: rule, ..event(EventKind::Denied, SOURCE, 100) };
+    let reasons = |commands: Vec<Command>| -> Vec<String> {
+        let record = |command| match command {
+            Command::Report(record) => record,
+            other => panic!("{other:?}"),
+        };
+        commands.into_iter().map(record).filter_map(|record| record.reason).collect()
+    };
+    assert_eq!(reasons(controller.handle(Input::Kernel(denied(1)), at(100))), ["by access rule 1, \"office\""]);
+    let by_default = "by \"others\", the default of the service: no access rule matches";
+    assert_eq!(reasons(controller.handle(Input::Kernel(denied(2)), at(100))), [by_default]);
+    let said: usize = (0..100).map(|_| controller.handle(Input::Kernel(denied(1)), at(100)).len()).sum();
+    assert_eq!(said, 18);
+    let later = reasons(controller.handle(Input::Kernel(denied(1)), at(101)));
+    assert_eq!(later, ["by access rule 1, \"office\", and 82 more samples"]);
+}

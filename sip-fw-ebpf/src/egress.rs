@@ -5,8 +5,8 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
-    Ban, BanOrigin, Event, EventKind, Evidence, Known, Method, Nonce, Peer, ServiceKind, Settings, Source, Transaction,
-    TransactionKey,
+    Asked, Ban, BanOrigin, Event, EventKind, Evidence, Known, Method, Nonce, Peer, ServiceKind, Settings, Source,
+    Transaction, TransactionKey,
 };
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
@@ -18,33 +18,31 @@ use sip_fw_common::wire::{self, Packet, Transport};
 
 use crate::maps::Scratch;
 use crate::packet::{Place, Ports, View, copy_head};
-use crate::tables::{self, Account, Entry};
+use crate::tables::{self, Account, Entry, Rules};
 use crate::{clock, ingress, scan};
 
 /// Runs on one packet.
 #[inline(always)]
 pub fn run(context: &TcContext) {
-    let Some(settings) = tables::settings() else { return };
+    let Some(rules) = tables::rules() else { return };
     let packet = View::egress(context);
-    let reason = inspect(context, settings, &packet);
+    let reason = inspect(context, &rules, &packet);
     tables::record(reason, packet.size());
 }
 
 #[inline(always)]
-fn inspect(context: &TcContext, settings: &'static Settings, packet: &View) -> Reason {
+fn inspect(context: &TcContext, rules: &Rules, packet: &View) -> Reason {
     let Ok(ip) = wire::ip(packet) else { return Reason::OutOther };
     let Ok(transport) = wire::transport(packet, &ip) else { return Reason::OutOther };
-    let service = tables::service(transport.tcp, transport.source_port);
-    if service.kind != ServiceKind::Sip as u8 {
+    let Some((number, service)) = rules.service(transport.tcp, transport.source_port) else {
+        return Reason::OutOther;
+    };
+    if service.kind() != ServiceKind::Sip as u8 {
         return Reason::OutOther;
     }
-    let source = ingress::source(settings, ip.destination);
-    let ports = Ports {
-        peer: transport.destination_port,
-        tcp: transport.tcp,
-        service: service.number,
-        refusal: service.refusal,
-    };
+    let source = ingress::source(rules.settings(), ip.destination);
+    let ports =
+        Ports { peer: transport.destination_port, tcp: transport.tcp, service: number, refusal: service.refusal() };
     let Transport { payload, payload_len, .. } = transport;
     let reason = sip_fw_answer(context.skb.skb, source.bits, payload, payload_len, ports.pack());
     Reason::from_number(reason as u8).unwrap_or(Reason::OutUnjudged)
@@ -77,29 +75,46 @@ pub extern "C" fn sip_fw_answer(
 
 #[inline(always)]
 fn message(context: &TcContext, place: &Place) -> Reason {
-    let (Some(settings), Some(scratch)) = (tables::settings(), tables::scratch_egress()) else {
+    let (Some(rules), Some(scratch)) = (tables::rules(), tables::scratch_egress()) else {
         return Reason::OutUnjudged;
     };
+    let Rules { live, .. } = rules;
+    let settings = rules.settings();
     let source = place.source;
     let head = &mut scratch.head;
     let Some(len) = copy_head(context, place.payload, place.payload_len, head) else {
         return Reason::OutUnjudged;
     };
-    let zero = u64::from(settings.zero);
+    let zero = u64::from(live.zero);
     let start = message_start(head, len, zero);
-    let status = match start_line(head, start) {
-        StartLine::Response(status) if status >= 200 => status,
+    let kind = match start_line(head, start) {
+        StartLine::Response(status) if status >= 200 => u64::from(status),
+        // A request of this host to an upstream.
+        StartLine::Request(method @ (Method::Register | Method::Invite | Method::Options)) => method as u64,
         _ => return Reason::OutUnjudged,
     };
+    tables::hide(scratch, kind);
     scan::response(scratch, Cursor::new(start, len, zero));
+    let status = tables::hidden(scratch) as u16;
     let Scratch { head, scan: found, event, ban, peer, .. } = scratch;
 
-    let seed = settings.hash_seed;
+    let seed = live.hash_seed;
     let key = TransactionKey { source, branch: hash::span(head, seed, found.branch()) };
+    if status < 100 {
+        let asked = Asked {
+            time_ns: clock::now_ns(live),
+            method: status as u8,
+            service: place.ports.service,
+            tcp: u8::from(place.ports.tcp),
+            _pad: [0; 5],
+        };
+        tables::ask(&key, &asked);
+        return Reason::OutUnjudged;
+    }
     let asked = tables::asked(&key);
     let method = asked.map_or(Method::Other as u8, |asked| asked.method);
     if status == 401 || status == 407 {
-        sip_fw_hand_out(source.bits, u64::from(method), seed, clock::now_ns(settings));
+        sip_fw_hand_out(source.bits, u64::from(method), seed, clock::now_ns(live));
     }
     let Some(asked) = asked else { return Reason::OutUnmatched };
     // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1). A refusal is none: chan_pjsip
@@ -125,7 +140,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     };
     let over_tcp = place.ports.tcp && asked.tcp != 0 && asked.peer_port == place.ports.peer;
     let evidence = if nonces.proof || over_tcp { Evidence::Proven } else { Evidence::Unproven };
-    let now_ns = clock::now_ns(settings);
+    let now_ns = clock::now_ns(live);
     let account = Account::of(source, now_ns);
     let count = |entry| {
         if let Some(account) = &account {
@@ -189,8 +204,9 @@ fn clear(event: &Event, user: u64, peer: &mut Peer) {
     peer.last_ns = event.time_ns;
     peer.tcp = event.tcp;
     peer.service = event.service;
+    peer.method = event.method;
     peer.user = event.user;
-    tables::welcome(event.source, user, peer);
+    let _ = tables::welcome(event.source, user, peer);
 }
 
 /// Counts a proven failure, and bans at the threshold a source that is no known peer: an office is not banned for one

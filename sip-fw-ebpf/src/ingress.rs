@@ -3,63 +3,142 @@
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use sip_fw_common::abi::{Method, PrefixKey, Service, ServiceKind, Settings, Source, TransactionKey};
+use sip_fw_common::abi::{Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Settings, Source, TransactionKey};
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
+use sip_fw_common::limits::DENIED_SAMPLES_PER_SECOND;
 use sip_fw_common::reason::Reason;
 use sip_fw_common::request;
+use sip_fw_common::rules::{Action, Who};
 use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
 use sip_fw_common::wire::{self, Address, Ip, Packet, Transport};
 
 use crate::maps::Scratch;
 use crate::packet::{Place, Ports, View, copy_head};
-use crate::tables::{self, Account, Entry, Remembered};
+use crate::tables::{self, Account, Entry, Remembered, Rules, SECOND_NS};
 use crate::{clock, scan};
 
 /// Runs on one packet and returns the XDP action.
 #[inline(always)]
 pub fn run(context: &XdpContext) -> u32 {
-    let Some(settings) = tables::settings() else { return XDP_PASS };
+    let Some(rules) = tables::rules() else { return XDP_PASS };
     let packet = View::ingress(context);
-    let reason = inspect(context, settings, &packet);
+    let reason = inspect(context, &rules, &packet);
     tables::record(reason, packet.size());
     if reason.drops() { XDP_DROP } else { XDP_PASS }
 }
 
 #[inline(always)]
-fn inspect(context: &XdpContext, settings: &'static Settings, packet: &View) -> Reason {
+fn inspect(context: &XdpContext, rules: &Rules, packet: &View) -> Reason {
     let ip = match wire::ip(packet) {
         Ok(ip) => ip,
         Err(reason) => return reason,
     };
+    let settings = rules.settings();
     let source = source(settings, ip.source);
     let transport = wire::transport(packet, &ip);
     let service = match &transport {
-        Ok(transport) => tables::service(transport.tcp, transport.destination_port),
-        Err(_) => Service::default(),
+        Ok(transport) => rules.service(transport.tcp, transport.destination_port),
+        Err(_) => None,
     };
     // What hides its ports may be for a service: of a banned source it does not pass.
     let hidden = matches!(transport, Err(Reason::Malformed));
-    let guarded = service.kind != 0 || settings.scope_host != 0 || hidden;
-    let banned = guarded && tables::is_banned(settings, source, || prefix_key(&ip), packet.size());
-    if banned && settings.observe == 0 {
-        return Reason::Banned;
+    if service.is_none() && settings.scope_host == 0 && !hidden {
+        return transport.map_or_else(|reason| reason, |_| Reason::NoService);
+    }
+    let column = service.map_or(rules.header.services_len, |(number, _)| u32::from(number));
+    let action = access(rules, ip.source, source, column, packet.size());
+    if action == Action::Trust {
+        return Reason::Trusted;
+    }
+    let mut closed = None;
+    if tables::is_banned(rules, source, || prefix_key(&ip), packet.size()) {
+        closed = Some(Reason::Banned);
+    } else if action == Action::Deny {
+        closed = Some(Reason::Denied);
+    }
+    if let Some(reason) = closed.filter(|_| settings.observe == 0) {
+        return reason;
     }
     let transport = match transport {
         Ok(transport) => transport,
         Err(reason) => return reason,
     };
-    let seen = match ServiceKind::from_number(service.kind) {
-        None => Reason::NoService,
-        Some(ServiceKind::Opaque) => Reason::Opaque,
-        Some(ServiceKind::Sip) => {
-            let ports = Ports { peer: transport.source_port, tcp: transport.tcp, service: service.number, refusal: 0 };
-            let Transport { payload, payload_len, .. } = transport;
-            let reason = sip_fw_request(context.ctx, source.bits, payload, payload_len, ports.pack());
-            Reason::from_number(reason as u8).unwrap_or(Reason::Unparsed)
-        }
+    let Some((number, service)) = service else { return Reason::NoService };
+    let seen = if service.kind() == ServiceKind::Sip as u8 {
+        let ports = Ports { peer: transport.source_port, tcp: transport.tcp, service: number, refusal: 0 };
+        let Transport { payload, payload_len, .. } = transport;
+        let reason = sip_fw_request(context.ctx, source.bits, payload, payload_len, ports.pack());
+        Reason::from_number(reason as u8).unwrap_or(Reason::Unparsed)
+    } else {
+        Reason::Opaque
     };
-    if banned { Reason::WouldDrop } else { seen }
+    if closed.is_some() { Reason::WouldDrop } else { seen }
+}
+
+/// What the access rules say of an address in a column; counts the packet under the line that decides.
+#[inline(always)]
+fn access(rules: &Rules, address: Address, source: Source, column: u32, bytes: u64) -> Action {
+    let who = match address {
+        Address::V4(address) => Who { v4: true, high: u64::from(address), low: 0 },
+        Address::V6 { high, low } => Who { v4: false, high, low },
+    };
+    let Some(mut decision) = rules.decide(who, column) else { return Action::Allow };
+    if decision.asks_for_peers() && tables::is_peer(rules.settings(), source, clock::now_ns(rules.live)) {
+        decision = rules.learned(column);
+    }
+    let header = rules.header;
+    let is_default = decision.rule() >= header.rules.wrapping_sub(header.services_len);
+    // Whom this host asks must be able to answer.
+    if is_default && matches!(decision.action(), Action::Deny) && tables::was_asked(source, clock::now_ns(rules.live)) {
+        return Action::Allow;
+    }
+    // The ports of no service have no line that counts.
+    if column >= header.services_len {
+        return decision.action();
+    }
+    rules.count(decision.rule(), bytes);
+    if matches!(decision.action(), Action::Deny) {
+        sample(rules, source, column, decision.rule());
+    }
+    decision.action()
+}
+
+/// Tells of a denied packet, unless enough were told lately.
+#[inline(never)]
+fn sample(rules: &Rules, source: Source, column: u32, rule: u32) {
+    let Some(scratch) = tables::scratch_ingress() else { return };
+    let now_ns = clock::now_ns(rules.live);
+    if now_ns < scratch.next_sample_ns {
+        return;
+    }
+    scratch.next_sample_ns = now_ns.wrapping_add(SECOND_NS / DENIED_SAMPLES_PER_SECOND);
+    let event = &mut scratch.event;
+    blank(event, EventKind::Denied, source, now_ns);
+    event.strikes = rule;
+    event.service = column as u8;
+    event.observed = rules.settings().observe as u8;
+    tables::send(event);
+}
+
+/// Makes an event that says only who, what and when.
+#[inline(always)]
+fn blank(event: &mut Event, kind: EventKind, source: Source, now_ns: u64) {
+    event.time_ns = now_ns;
+    event.source = source;
+    event.until_ns = 0;
+    event.strikes = 0;
+    event.status = 0;
+    event.kind = kind as u8;
+    event.method = 0;
+    event.evidence = 0;
+    event.service = 0;
+    event.level = 0;
+    event.tcp = 0;
+    event.observed = 0;
+    event.known = 0;
+    event.user.bytes[0] = 0;
+    event.user_agent.bytes[0] = 0;
 }
 
 /// Reads a message that arrived on a SIP port.
@@ -73,49 +152,82 @@ pub extern "C" fn sip_fw_request(context: *mut xdp_md, source: u64, payload: u64
     message(&context, &place) as u32
 }
 
+/// In the place of a request's method.
+const RESPONSE: u64 = 255;
+
 #[inline(always)]
 fn message(context: &XdpContext, place: &Place) -> Reason {
-    let (Some(settings), Some(scratch)) = (tables::settings(), tables::scratch_ingress()) else {
+    let (Some(Rules { live, .. }), Some(scratch)) = (tables::rules(), tables::scratch_ingress()) else {
         return Reason::Unparsed;
     };
     let head = &mut scratch.head;
     let Some(len) = copy_head(context, place.payload, place.payload_len, head) else { return Reason::KeepAlive };
-    let zero = u64::from(settings.zero);
+    let zero = u64::from(live.zero);
     let start = message_start(head, len, zero);
     if start >= len {
         return Reason::KeepAlive;
     }
-    let method = match start_line(head, start) {
+    let kind = match start_line(head, start) {
         StartLine::Request(Method::Ack | Method::Cancel) => return Reason::AckOrCancel,
-        StartLine::Request(method) => method,
-        StartLine::Response(_) => return Reason::ResponseIn,
+        StartLine::Request(method) => method as u64,
+        // It only says whether an upstream is there.
+        StartLine::Response(_) => RESPONSE,
         StartLine::Unknown => return Reason::Unparsed,
     };
+    tables::hide(scratch, kind);
     scan::request(scratch, Cursor::new(start, len, zero));
+    let kind = tables::hidden(scratch);
     if !scratch.scan.has_via() {
-        return Reason::Unparsed;
+        return if kind == RESPONSE { Reason::ResponseIn } else { Reason::Unparsed };
     }
-
-    let seed = settings.hash_seed;
+    let seed = live.hash_seed;
+    let key = TransactionKey { source: place.source, branch: hash::span(&scratch.head, seed, scratch.scan.branch()) };
+    let now_ns = clock::now_ns(live);
+    if kind == RESPONSE {
+        learn(scratch, &key, now_ns);
+        return Reason::ResponseIn;
+    }
     describe(scratch, seed);
-    let Scratch { head, scan: found, transaction, .. } = scratch;
+    let Scratch { transaction, .. } = scratch;
     transaction.peer_port = place.ports.peer;
-    transaction.method = method as u8;
+    transaction.method = kind as u8;
     transaction.tcp = u8::from(place.ports.tcp);
     transaction.service = place.ports.service;
-    let key = TransactionKey { source: place.source, branch: hash::span(head, seed, found.branch()) };
     match tables::remember(&key, transaction) {
         Remembered::New => {}
         Remembered::Retransmission => return Reason::Retransmission,
         Remembered::Full => return Reason::TableFull,
     }
-    if let Some(account) = Account::of(place.source, clock::now_ns(settings)) {
+    if let Some(account) = Account::of(place.source, now_ns) {
         account.count(Entry::Request);
         if transaction.credentials != 0 {
             account.count(Entry::Attempt);
         }
     }
     Reason::Request
+}
+
+/// Makes a source a known peer that answers what this host asked it.
+#[inline(never)]
+fn learn(scratch: &mut Scratch, key: &TransactionKey, now_ns: u64) {
+    let Some(asked) = tables::answered(key) else { return };
+    // A PBX asks its phones, too: who authenticated is no upstream.
+    if tables::is_peer_but_no_upstream(key.source) {
+        return;
+    }
+    let Scratch { peer, event, .. } = scratch;
+    peer.last_ns = now_ns;
+    peer.tcp = asked.tcp;
+    peer.service = asked.service;
+    peer.method = asked.method;
+    peer.user.bytes[0] = 0;
+    if tables::welcome(key.source, PeerKey::UPSTREAM, peer) {
+        blank(event, EventKind::PeerLearned, key.source, now_ns);
+        event.method = asked.method;
+        event.service = asked.service;
+        event.tcp = asked.tcp;
+        tables::send(event);
+    }
 }
 
 /// The hash of a span of the message in the scratch of ingress. A global function: twelve copies of its loop are more than
@@ -142,7 +254,7 @@ fn describe(scratch: &mut Scratch, seed: u64) {
 pub fn source(settings: &Settings, address: Address) -> Source {
     match address {
         Address::V4(address) => Source::v4(address),
-        Address::V6High(high) => Source::v6(high, settings.ipv6_mask),
+        Address::V6 { high, .. } => Source::v6(high, settings.ipv6_mask),
     }
 }
 
@@ -160,7 +272,7 @@ fn prefix_key(ip: &Ip) -> PrefixKey {
             key[14] = bytes[2];
             key[15] = bytes[3];
         }
-        Address::V6High(high) => {
+        Address::V6 { high, .. } => {
             let bytes = high.to_be_bytes();
             let mut i = 0;
             while i < 8 {

@@ -4,6 +4,7 @@
 #![feature(asm_experimental_arch)]
 
 mod atomic;
+mod bench;
 mod clock;
 mod egress;
 mod ingress;
@@ -12,6 +13,7 @@ mod packet;
 mod scan;
 mod tables;
 
+use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
@@ -22,6 +24,20 @@ const TCX_NEXT: i32 = -1;
 #[xdp]
 pub fn sip_fw_ingress(context: XdpContext) -> u32 {
     ingress::run(&context)
+}
+
+/// [`sip_fw_ingress`] for benchmarks.
+#[xdp]
+pub fn sip_fw_bench_ingress(context: XdpContext) -> u32 {
+    bench::rotate(&context);
+    ingress::run(&context)
+}
+
+/// What [`sip_fw_bench_ingress`] costs without sip-fw.
+#[xdp]
+pub fn sip_fw_bench_floor(context: XdpContext) -> u32 {
+    bench::rotate(&context);
+    XDP_PASS
 }
 
 /// Judges the answers that leave. Lets every packet and every later program have its turn.

@@ -2,25 +2,30 @@
 //!
 //! The sizes here are placeholders; user space sets the configured ones when it loads the object.
 
-use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
-use aya_ebpf::macros::map;
+use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_NO_PREALLOC};
+use aya_ebpf::btf_maps::{Array as PageArray, ArrayOfMaps};
+use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Ban, Counter, Event, Nonce, PORT_TABLE_LEN, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState,
-    Strikes, Transaction, TransactionKey,
+    Asked, Ban, Counter, Event, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Source, SourceState, Strikes,
+    Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
-use sip_fw_common::limits::{EVENT_RING_BYTES, UNREAD_SECONDS};
+use sip_fw_common::limits::{ASKED_MAX, EVENT_RING_BYTES, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
+use sip_fw_common::rules::Page;
 use sip_fw_common::sip::{Cursor, Scan};
 
 /// Written by the agent, read once per packet.
 #[map]
-pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+pub static LIVE: Array<Live> = Array::with_max_entries(1, 0);
 
-/// Service by port. Written by the agent.
-#[map]
-pub static PORTS: Array<Service> = Array::with_max_entries(PORT_TABLE_LEN, 0);
+/// A rule set: settings, ports, services, access rules. Its length is that of the rules.
+pub type RuleSetPages = PageArray<Page, 1, { BPF_F_INNER_MAP as usize }>;
+
+/// The rule set in force, and the one before it. Written by the agent, a whole rule set at once.
+#[btf_map]
+pub static RULE_SETS: ArrayOfMaps<RuleSetPages, { RULE_SETS_LEN as usize }> = ArrayOfMaps::new();
 
 /// Bans and the memory of ended ones. Written by egress at the threshold and by the agent; never evicted by itself.
 /// Full: the ban is lost and counted, the agent forgets the oldest ended ones.
@@ -57,6 +62,10 @@ pub static UNREAD: Array<u64> = Array::with_max_entries(UNREAD_SECONDS, 0);
 #[map]
 pub static PEERS: LruHashMap<PeerKey, Peer> = LruHashMap::with_max_entries(1024, 0);
 
+/// Requests of this host that an upstream has not answered yet. Written by egress alone. Full: the oldest is forgotten.
+#[map]
+pub static ASKED: LruHashMap<TransactionKey, Asked> = LruHashMap::with_max_entries(ASKED_MAX, 0);
+
 /// Packets and bytes by [`Reason`].
 #[map]
 pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::SLOTS, 0);
@@ -82,6 +91,10 @@ pub struct Scratch {
     pub peer: Peer,
     /// The event being built.
     pub event: Event,
+    /// See [`crate::tables::hide`].
+    pub hidden: u64,
+    /// When the next sample of a denied packet may be told.
+    pub next_sample_ns: u64,
     /// Never written: the value of a source's first strike.
     pub no_strikes: Strikes,
 }

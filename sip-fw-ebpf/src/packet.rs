@@ -44,6 +44,28 @@ impl View {
     }
 }
 
+/// Offsets of the source address behind an Ethernet header, and their ethertypes.
+const V4_SOURCE: usize = 26;
+const V6_SOURCE: usize = 22;
+const ETHERTYPE_V4: [u8; 2] = [0x08, 0x00];
+
+/// Puts another source address into a packet without VLAN tags.
+#[inline(always)]
+pub fn set_source(context: &XdpContext, address: &[u8; 16]) {
+    let start = context.data();
+    if start + V6_SOURCE + 16 > context.data_end() {
+        return;
+    }
+    // SAFETY: the line above checked more than is read or written below.
+    unsafe {
+        if *((start + 12) as *const [u8; 2]) == ETHERTYPE_V4 {
+            *((start + V4_SOURCE) as *mut [u8; 4]) = [address[0], address[1], address[2], address[3]];
+        } else {
+            *((start + V6_SOURCE) as *mut [u8; 16]) = *address;
+        }
+    }
+}
+
 /// Hides a value from the compiler, not from the verifier. Keeps an address in one register: the verifier knows only
 /// the register that was compared with the packet's end.
 #[inline(always)]

@@ -1,34 +1,124 @@
 //! Operations on the maps: the only place that dereferences map values.
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
-    Ban, Event, EventKind, Known, Nonce, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState, Strike,
-    Strikes, Transaction, TransactionKey, port_slot,
+    Asked, Ban, Event, EventKind, Known, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SET_BEFORE, RULE_SET_IN_FORCE,
+    Settings, Source, SourceState, Strike, Strikes, Transaction, TransactionKey, port_slot,
 };
 use sip_fw_common::ladder;
-use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
+use sip_fw_common::limits::{ANSWER_TIME_NS, CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
+use sip_fw_common::rules::{self, Decision, Header, Page, Pages, ServiceEntry, Who};
 use sip_fw_common::sip::Scan;
 
 use crate::atomic::Shared;
 use crate::maps::{
-    BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, PEERS, PORTS, SCRATCH_EGRESS, SCRATCH_INGRESS, SETTINGS, SOURCES,
-    STRIKES, Scratch, TRANSACTIONS, UNREAD,
+    ASKED, BAN_PREFIXES, BANS, COUNTERS, EVENTS, LIVE, NONCES, PEERS, RULE_SETS, RuleSetPages, SCRATCH_EGRESS,
+    SCRATCH_INGRESS, SOURCES, STRIKES, Scratch, TRANSACTIONS, UNREAD,
 };
 
-const SECOND_NS: u64 = 1_000_000_000;
+/// Nanoseconds of a second.
+pub const SECOND_NS: u64 = 1_000_000_000;
 
-/// The settings; None before the agent wrote any.
-#[inline(always)]
-pub fn settings() -> Option<&'static Settings> {
-    SETTINGS.get(0).filter(|settings| settings.threshold != 0)
+/// What is in force for one packet.
+pub struct Rules {
+    /// What changes while the rule set stays.
+    pub live: &'static Live,
+    /// The beginning of the rule set.
+    pub header: &'static Header,
+    set: &'static RuleSetPages,
 }
 
-/// The service that listens on a port.
+/// The rule set in force; None before the agent wrote one. Read once per packet, so that no packet meets two.
 #[inline(always)]
-pub fn service(tcp: bool, port: u16) -> Service {
-    PORTS.get(port_slot(tcp, port)).copied().unwrap_or_default()
+pub fn rules() -> Option<Rules> {
+    let live = LIVE.get(0)?;
+    let waits = live.confirm_until_ns != 0 && crate::clock::now_ns(live) >= live.confirm_until_ns;
+    let set = RULE_SETS.get(if waits { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })?;
+    let header = Header::of(set.get(0)?);
+    Some(Rules { live, header, set })
+}
+
+impl Pages for Rules {
+    #[inline(always)]
+    fn page(&self, number: u32) -> Option<&Page> {
+        self.set.get(number)
+    }
+
+    #[inline(always)]
+    fn leaf(&self, first: u32, last: u32, key: u64) -> Option<u32> {
+        // Mostly there is but one.
+        if first >= last { Some(first) } else { Some(sip_fw_leaf(first, last, key)) }
+    }
+}
+
+/// Searches among leaves. A global function: the verifier walks its loop once, and what it returns is one unknown number.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_leaf(first: u32, last: u32, key: u64) -> u32 {
+    rules().and_then(|rules| rules::search(&rules, first, last, key)).unwrap_or(first)
+}
+
+/// Puts a number where the verifier loses sight of it: what it cannot know makes no states of its own.
+#[inline(always)]
+pub fn hide(scratch: &mut Scratch, number: u64) {
+    // SAFETY: a reference is valid for writes.
+    unsafe { (&raw mut scratch.hidden).write_volatile(number) }
+}
+
+/// The number that was hidden.
+#[inline(always)]
+pub fn hidden(scratch: &Scratch) -> u64 {
+    // SAFETY: a reference is valid for reads.
+    unsafe { (&raw const scratch.hidden).read_volatile() }
+}
+
+impl Rules {
+    /// What the programs go by.
+    #[inline(always)]
+    pub fn settings(&self) -> &'static Settings {
+        &self.header.settings
+    }
+
+    /// The service that listens on a port, and its number.
+    #[inline(always)]
+    pub fn service(&self, tcp: bool, port: u16) -> Option<(u8, ServiceEntry)> {
+        let number = rules::service_at(self, self.header, port_slot(tcp, port))?;
+        Some((number, rules::service(self, self.header, number)))
+    }
+
+    /// What the access rules say of an address in a column.
+    #[inline(always)]
+    pub fn decide(&self, who: Who, column: u32) -> Option<Decision> {
+        rules::decide(self, self.header, who, column)
+    }
+
+    /// The decision for known peers of a service.
+    #[inline(always)]
+    pub fn learned(&self, column: u32) -> Decision {
+        rules::service(self, self.header, column as u8).learned()
+    }
+
+    /// Counts a packet of a rule on this CPU.
+    #[inline(always)]
+    pub fn count(&self, rule: u32, bytes: u64) {
+        // SAFETY: the helper takes nothing and cannot fail.
+        let cpu = unsafe { bpf_get_smp_processor_id() };
+        if cpu >= self.header.cpus {
+            return;
+        }
+        let at = rules::counter_at(self.header, cpu, rule);
+        let Some(page) = self.set.get_ptr_mut(at / rules::PAGE_WORDS) else { return };
+        // Both words of a counter lie in one page: counters begin with a page, and their words divide it.
+        let slot = (at % rules::PAGE_WORDS / rules::COUNTER_WORDS * rules::COUNTER_WORDS) as usize;
+        // SAFETY: below the length of a page; nobody but this CPU writes its counters.
+        unsafe {
+            (*page).words[slot] += 1;
+            (*page).words[slot + 1] += bytes;
+        }
+    }
 }
 
 /// This CPU's scratch of ingress.
@@ -79,25 +169,25 @@ fn add(counter: *mut u64, amount: u64) {
 
 /// Whether packets of this source are to be dropped; counts the packet in the ban, unless the mode is observe.
 #[inline(always)]
-pub fn is_banned(settings: &Settings, source: Source, prefix: impl FnOnce() -> PrefixKey, bytes: u64) -> bool {
+pub fn is_banned(rules: &Rules, source: Source, prefix: impl FnOnce() -> PrefixKey, bytes: u64) -> bool {
     let exact = BANS.get_ptr_mut(source);
     // SAFETY: a live map value.
-    if let Some(ban) = exact.filter(|ban| holds(settings, unsafe { (**ban).until_ns })) {
-        if settings.observe == 0 {
+    if let Some(ban) = exact.filter(|ban| holds(rules.live, unsafe { (**ban).until_ns })) {
+        if rules.settings().observe == 0 {
             // SAFETY: a live map value.
             count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
         }
         return true;
     }
-    settings.prefix_bans != 0 && is_prefix_banned(settings, &prefix(), bytes)
+    rules.live.prefix_bans != 0 && is_prefix_banned(rules.live, rules.settings().observe, &prefix(), bytes)
 }
 
 /// A function of its own, for a stack of its own.
 #[inline(never)]
-fn is_prefix_banned(settings: &Settings, address: &PrefixKey, bytes: u64) -> bool {
+fn is_prefix_banned(live: &Live, observe: u32, address: &PrefixKey, bytes: u64) -> bool {
     match BAN_PREFIXES.get(Key::new(128, *address)) {
-        Some(ban) if holds(settings, ban.until_ns) => {
-            if settings.observe == 0 {
+        Some(ban) if holds(live, ban.until_ns) => {
+            if observe == 0 {
                 count_dropped((&raw const ban.packets).cast_mut(), (&raw const ban.bytes).cast_mut(), bytes);
             }
             true
@@ -107,8 +197,8 @@ fn is_prefix_banned(settings: &Settings, address: &PrefixKey, bytes: u64) -> boo
 }
 
 #[inline(always)]
-fn holds(settings: &Settings, until_ns: u64) -> bool {
-    crate::clock::now_ns(settings) < until_ns
+fn holds(live: &Live, until_ns: u64) -> bool {
+    crate::clock::now_ns(live) < until_ns
 }
 
 #[inline(always)]
@@ -354,10 +444,11 @@ pub fn clear_strikes(source: Source, user: u64) {
     }
 }
 
-/// Remembers a success: who it was, and that the source is a known peer.
+/// Remembers a success: who it was, and that the source is a known peer. True if that user was none yet.
 #[inline(always)]
-pub fn welcome(source: Source, user: u64, peer: &mut Peer) {
+pub fn welcome(source: Source, user: u64, peer: &mut Peer) -> bool {
     let now_ns = peer.last_ns;
+    let mut fresh_user = false;
     for key in [PeerKey { source, user }, PeerKey { source, user: 0 }] {
         if let Some(known) = PEERS.get_ptr_mut(key) {
             // SAFETY: a live map value; an eight-byte store cannot tear.
@@ -365,9 +456,50 @@ pub fn welcome(source: Source, user: u64, peer: &mut Peer) {
         } else {
             peer.first_ns = now_ns;
             let fresh: &Peer = peer;
-            let _ = PEERS.insert(key, fresh, u64::from(BPF_NOEXIST));
+            let inserted = PEERS.insert(key, fresh, u64::from(BPF_NOEXIST)).is_ok();
+            fresh_user |= inserted && key.user == user;
         }
     }
+    fresh_user
+}
+
+/// Remembers a request of this host until it is answered.
+#[inline(always)]
+pub fn ask(key: &TransactionKey, asked: &Asked) {
+    let _ = ASKED.insert(key, asked, u64::from(BPF_NOEXIST));
+    let _ = ASKED.insert(TransactionKey { source: key.source, branch: Asked::ANY_BRANCH }, asked, 0);
+}
+
+/// Whether this host asked a source so lately that an answer may be on its way.
+#[inline(always)]
+pub fn was_asked(source: Source, now_ns: u64) -> bool {
+    // SAFETY: a live map value, copied out at once.
+    let asked = unsafe { ASKED.get(TransactionKey { source, branch: Asked::ANY_BRANCH }) };
+    asked.is_some_and(|asked| now_ns.saturating_sub(asked.time_ns) < ANSWER_TIME_NS)
+}
+
+/// What this host asked there, once: the first answer takes it.
+#[inline(always)]
+pub fn answered(key: &TransactionKey) -> Option<Asked> {
+    // SAFETY: a live map value, copied out at once.
+    let asked = unsafe { ASKED.get(key) }.copied()?;
+    ASKED.remove(key).ok().map(|()| asked)
+}
+
+/// Whether a source is a known peer, whoever it was.
+#[inline(always)]
+pub fn is_peer(settings: &Settings, source: Source, now_ns: u64) -> bool {
+    // SAFETY: a live map value, copied out at once.
+    let peer = unsafe { PEERS.get(PeerKey { source, user: 0 }) };
+    peer.is_some_and(|peer| now_ns.saturating_sub(peer.last_ns) < settings.known_peer_ns)
+}
+
+/// Whether somebody authenticated from a source that is no upstream, however long ago.
+#[inline(always)]
+pub fn is_peer_but_no_upstream(source: Source) -> bool {
+    // SAFETY: live map values, of which only whether they are there is used.
+    let known = |user| unsafe { PEERS.get(PeerKey { source, user }) }.is_some();
+    known(0) && !known(PeerKey::UPSTREAM)
 }
 
 /// Who authenticated from this source lately.

@@ -37,6 +37,12 @@ pub struct Policy {
     pub on_exit: &'static str,
     /// More arguments of `run`.
     pub arguments: Vec<&'static str>,
+    /// Lines at the top level, such as `dns_servers`.
+    pub top: String,
+    /// Lines in the service `sip`, such as `default`.
+    pub sip: String,
+    /// Tables after all others: `[[service]]`, `[[access]]`, `[[feed]]`.
+    pub extra: String,
 }
 
 impl Default for Policy {
@@ -48,6 +54,9 @@ impl Default for Policy {
             refusal: "auto",
             on_exit: "keep",
             arguments: Vec::new(),
+            top: String::new(),
+            sip: String::new(),
+            extra: String::new(),
         }
     }
 }
@@ -93,6 +102,35 @@ pub struct BanRow {
     pub user: Option<String>,
 }
 
+/// A line of `sip-fw rules --json`. The last ones, named `others`, are the defaults of the services and have no order.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are those of the documented JSON schema")]
+pub struct RuleRow {
+    pub order: Option<u64>,
+    pub name: String,
+    pub from: Vec<String>,
+    pub to: Vec<String>,
+    pub action: String,
+    pub packets: u64,
+    pub bytes: u64,
+    pub last_match: Option<String>,
+    pub warning: Option<String>,
+}
+
+/// A line of `sip-fw peers --json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are those of the documented JSON schema")]
+pub struct PeerRow {
+    pub source: String,
+    pub kind: String,
+    pub user: Option<String>,
+    pub transport: String,
+    pub service: String,
+    pub learned: String,
+}
+
 /// How a command of the CLI ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -109,6 +147,7 @@ pub struct Outcome {
 pub struct Agent {
     binary: PathBuf,
     config: PathBuf,
+    interface: String,
     pins: PathBuf,
     namespace: PathBuf,
     arguments: Vec<&'static str>,
@@ -131,10 +170,12 @@ impl Agent {
         let folder = TempDir::new()?;
         let pins = Path::new(BPFFS).join(&bed.name);
         let config = folder.path().join("sip-fw.toml");
-        fs::write(&config, configuration(&bed.pbx, &pins, folder.path(), policy))?;
+        let interface = bed.pbx.interface().to_owned();
         let namespace = bed.pbx.namespace().path().to_owned();
         let arguments = policy.arguments.clone();
-        Ok(Self { binary, config, pins, namespace, arguments, process: None, folder })
+        let agent = Self { binary, config, interface, pins, namespace, arguments, process: None, folder };
+        agent.configure(policy)?;
+        Ok(agent)
     }
 
     /// Starts the daemon (again) and waits until it is ready.
@@ -193,6 +234,23 @@ impl Agent {
         let text = fs::read_to_string(&self.config)?;
         ensure!(text.contains(from), "{from:?} is not in the configuration:\n{text}");
         Ok(fs::write(&self.config, text.replacen(from, to, 1))?)
+    }
+
+    /// Writes the configuration anew; nobody is told.
+    pub fn configure(&self, policy: &Policy) -> Result<()> {
+        fs::write(&self.config, self.text(policy)).context("write the configuration")
+    }
+
+    /// Writes another configuration for this agent into a file of its own: what `apply FILE` wants.
+    pub fn write_candidate(&self, name: &str, policy: &Policy) -> Result<String> {
+        let file = self.folder.path().join(name);
+        fs::write(&file, self.text(policy))?;
+        Ok(file.display().to_string())
+    }
+
+    /// `sip-fw apply` with more arguments.
+    pub fn apply(&self, arguments: &[&str]) -> Result<Outcome> {
+        self.call(&[&["apply"], arguments].concat())
     }
 
     /// Where its maps and links are pinned.
@@ -269,6 +327,16 @@ impl Agent {
         Ok(self.sources()?.into_iter().find(|row| row.source == name).unwrap_or_default())
     }
 
+    /// The access rules in force, with what they matched.
+    pub fn rules(&self) -> Result<Vec<RuleRow>> {
+        Ok(serde_json::from_value(self.json(&["rules", "--json"])?["rules"].take())?)
+    }
+
+    /// The known peers.
+    pub fn peers(&self) -> Result<Vec<PeerRow>> {
+        Ok(serde_json::from_value(self.json(&["peers", "--json"])?["peers"].take())?)
+    }
+
     /// Every ban in force.
     pub fn bans(&self) -> Result<Vec<BanRow>> {
         let mut listing = self.json(&["bans", "--json"])?;
@@ -279,6 +347,21 @@ impl Agent {
     /// If a ban of this source is in force.
     pub fn has_banned(&self, name: &str) -> Result<bool> {
         Ok(self.bans()?.iter().any(|row| row.source == name))
+    }
+
+    fn text(&self, policy: &Policy) -> String {
+        let Policy { mode, threshold, ladder, refusal, on_exit, top, sip, extra, .. } = policy;
+        format!(
+            "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\non_exit = \"{on_exit}\"\n{top}\n\
+             [paths]\npins = \"{pins}\"\nstate = \"{state}\"\nsocket = \"{socket}\"\n\n\
+             [[service]]\nname = \"sip\"\nkind = \"sip\"\nlisten = [\"udp/5060\", \"tcp/5060\"]\nrefusal = \"{refusal}\"\n{sip}\n\
+             [ban]\nthreshold = {threshold}\nwindow = \"10m\"\nladder = {ladder:?}\ndecay = \"30d\"\nscope = \"services\"\n\n\
+             {extra}",
+            interface = self.interface,
+            pins = self.pins.display(),
+            state = self.folder.path().join("state").display(),
+            socket = self.folder.path().join("control.sock").display(),
+        )
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -313,20 +396,6 @@ pub fn find_binary() -> Option<PathBuf> {
     let targets = targets.chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")]);
     let built = targets.flat_map(|target| ["release", "debug"].map(|profile| target.join(profile).join("sip-fw")));
     beside.chain(built).find(|path| path.is_file())
-}
-
-fn configuration(pbx: &Host, pins: &Path, folder: &Path, policy: &Policy) -> String {
-    let Policy { mode, threshold, ladder, refusal, on_exit, .. } = policy;
-    format!(
-        "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\non_exit = \"{on_exit}\"\n\n\
-         [paths]\npins = \"{pins}\"\nstate = \"{state}\"\nsocket = \"{socket}\"\n\n\
-         [[service]]\nname = \"sip\"\nkind = \"sip\"\nlisten = [\"udp/5060\", \"tcp/5060\"]\nrefusal = \"{refusal}\"\n\n\
-         [ban]\nthreshold = {threshold}\nwindow = \"10m\"\nladder = {ladder:?}\ndecay = \"30d\"\nscope = \"services\"\n",
-        interface = pbx.interface(),
-        pins = pins.display(),
-        state = folder.join("state").display(),
-        socket = folder.join("control.sock").display(),
-    )
 }
 
 fn mount_bpffs() -> Result<()> {

@@ -30,6 +30,18 @@ impl Family {
         }
     }
 
+    /// The prefix of network `network`, as a configuration names it.
+    pub fn net(self, network: u16) -> String {
+        let first = self.address(network, 0);
+        format!("{first}/{}", if first.is_ipv4() { 24 } else { 64 })
+    }
+
+    /// The prefix of all networks of the bed.
+    pub fn all_nets(self) -> String {
+        let first = self.address(0, 0);
+        format!("{first}/16")
+    }
+
     /// The `n`-th of many sources out in the world: an own IPv4 address, or an own IPv6 /64. At most 30,000.
     pub fn world(self, n: u16) -> IpAddr {
         match self {
@@ -74,6 +86,12 @@ mod tests {
     fn sources_are_named_like_sip_fw_names_them() {
         assert_eq!(source_name(Family::V4.address(2, 7)), "10.98.2.7");
         assert_eq!(source_name(Family::V6.address(1, 7)), "fd98:1::/64");
+    }
+
+    #[test]
+    fn prefixes_are_named_as_in_a_configuration() {
+        assert_eq!([Family::V4.net(1), Family::V6.net(2)], ["10.98.1.0/24", "fd98:2::/64"]);
+        assert_eq!([Family::V4.all_nets(), Family::V6.all_nets()], ["10.98.0.0/16", "fd98::/16"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use sip_fw_agent::kernel::Tables;
-use sip_fw_common::abi::Settings;
+use sip_fw_common::abi::Live;
 use sip_fw_e2e::agent::Agent;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::{Bed, Policy, require_agent};
@@ -40,7 +40,7 @@ fn sighup_takes_a_good_configuration_and_nothing_of_a_bad_one() {
 fn sigterm_keeps_everything_enforced_and_a_restart_keeps_what_is_known() {
     let Some((bed, mut agent)) = started(&Policy::default()) else { return };
     assert_eq!(agent.call(&["ban", BANNED, "--for", "1h"]).unwrap().code, 0);
-    let seed = settings(&agent);
+    let seed = live(&agent);
     agent.signal(Signal::SIGTERM);
     let end = agent.wait_for_end().unwrap();
     assert_eq!(end.code, 0, "{}", end.stderr);
@@ -51,7 +51,7 @@ fn sigterm_keeps_everything_enforced_and_a_restart_keeps_what_is_known() {
     assert_eq!(status["services"][0]["listen"], serde_json::json!(["udp/5060", "tcp/5060"]));
     agent.restart().unwrap();
     assert!(agent.has_banned(BANNED).unwrap());
-    assert_eq!(settings(&agent), seed, "the settings with the secret of the hashes");
+    assert_eq!(live(&agent), seed, "what is live, with the secret of the hashes");
 }
 
 #[test]
@@ -219,9 +219,9 @@ fn a_detach_through_the_agent_is_told_to_those_who_follow() {
     assert!(!agent.has_xdp(&bed.pbx).unwrap());
 }
 
-/// The settings in the kernel.
-fn settings(agent: &Agent) -> Settings {
-    Tables::open(agent.pins()).unwrap().settings().unwrap()
+/// What the kernel holds beside the rule set.
+fn live(agent: &Agent) -> Live {
+    Tables::open(agent.pins()).unwrap().live().unwrap()
 }
 
 fn started(policy: &Policy) -> Option<(Bed, Agent)> {

@@ -13,6 +13,7 @@ use sip_fw_common::abi::{Ban, Source};
 use sip_fw_core::controller::Command;
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::Record;
+use sip_fw_core::rules::RuleSet;
 
 const HOUR: Length = Length::Seconds(3600);
 
@@ -22,14 +23,14 @@ fn a_prefix_ban_shows_at_the_source_and_one_settings_write_counts_many() {
     for prefix in ["198.51.100.0/24", "203.0.113.0/24", "2001:db8::/48"] {
         ask(&mut run, &ban(prefix, HOUR)).0.unwrap();
     }
-    assert_eq!(run.tables.settings().unwrap().prefix_bans, 3);
+    assert_eq!(run.tables.live().unwrap().prefix_bans, 3);
     let explained = ask(&mut run, &Request::Explain { address: "198.51.100.7".to_owned(), service: None }).0.unwrap();
     assert_eq!(explained["now"]["service"], "drop");
     assert_eq!(explained["prefix_bans"][0]["source"], "198.51.100.0/24");
     let (lifted, records) = ask(&mut run, &Request::UnbanAll);
     assert_eq!(lifted.unwrap()["unbanned"].as_array().unwrap().len(), 3);
     assert_eq!(records.len(), 3, "{records:?}");
-    assert_eq!(run.tables.settings().unwrap().prefix_bans, 0);
+    assert_eq!(run.tables.live().unwrap().prefix_bans, 0);
 }
 
 #[test]
@@ -79,13 +80,15 @@ fn ask(run: &mut DryRun, request: &Request) -> (Result<Value, Failure>, Vec<Reco
     let mut controller = controller_of(&run.tables, vec!["sip".to_owned()]).unwrap();
     let guard = Guard::new(vec!["192.0.2.10".parse().unwrap()]);
     let tables = &mut run.tables;
-    let mut desk = Desk { tables, controller: &mut controller, agent: None, guard, records: Vec::new() };
+    let mut desk = Desk { tables, controller: &mut controller, agent: None, access: None, guard, records: Vec::new() };
     (desk.answer(request, clock::now()), desk.records)
 }
 
 fn dry_run() -> DryRun {
     let config = parse("x.toml".as_ref(), "interfaces = [\"eth0\"]").unwrap();
     let mut run = DryRun::load(&config.limits).unwrap();
-    run.tables.write_settings(&config.settings(7, 0)).unwrap();
+    let set = RuleSet::compile(&config.plan(Vec::new(), 1, |_| Vec::new())).unwrap();
+    let loaded = run.tables.load_rule_set(&set).unwrap();
+    run.tables.put_in_force(&loaded).unwrap();
     run
 }

@@ -9,7 +9,7 @@ use sip_fw_core::time::{Timestamp, Until};
 use super::{CliError, Site, target};
 use crate::clock;
 use crate::control::protocol::Request;
-use crate::control::view::{BanView, ExplainView, SourceView};
+use crate::control::view::{BanView, DecisionView, ExplainView, SourceView};
 use crate::exit_code::ExitCode;
 use crate::report::table::{ago, left, or_dash};
 
@@ -42,6 +42,7 @@ fn render(view: &ExplainView, now: Timestamp) -> String {
     lines.push(("next ban", format!("level {}, for {length}", view.next_ban.level)));
     lines.extend(view.counters.as_ref().map(|did| ("did", counters(did, now))));
     lines.extend(view.memory.as_ref().map(|page| ("tried", tried(page, now))));
+    lines.extend(view.access.iter().map(|decision| ("access", access(decision))));
     lines.push(("clears", view.clears.clone()));
     lines.iter().map(|(title, text)| format!("{title:<10}{text}\n")).collect()
 }
@@ -72,6 +73,12 @@ fn packets(view: &ExplainView) -> String {
         text.push_str(&format!("; to any other port: {}", fate(other)));
     }
     text
+}
+
+fn access(decision: &DecisionView) -> String {
+    let DecisionView { service, action, rule, order } = decision;
+    let by = order.map_or_else(|| rule.clone(), |order| format!("rule {order}, \"{rule}\""));
+    format!("{service}: {action} by {by}")
 }
 
 fn ban(ban: &BanView, now: Timestamp) -> String {

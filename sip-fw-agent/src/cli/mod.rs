@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its arguments, what it does, and how its answer looks.
 
+mod apply;
 mod ban;
 mod bans;
 mod check;
@@ -7,7 +8,9 @@ mod detach;
 mod events;
 mod explain;
 mod output;
+mod peers;
 mod replay;
+mod rules;
 mod run;
 mod sources;
 mod status;
@@ -63,6 +66,14 @@ enum Verb {
     Unban(unban::Args),
     /// Tell everything about one source, and what would happen to it now
     Explain(explain::Args),
+    /// List the access rules in force, and what they matched
+    Rules(rules::Args),
+    /// List the known peers: who authenticated lately, and upstreams
+    Peers(peers::Args),
+    /// Put a configuration in force, unless it would cut somebody off
+    Apply(apply::ApplyArgs),
+    /// Keep a configuration that was applied on trial
+    Confirm(apply::ConfirmArgs),
     /// Validate a configuration
     Check(check::Args),
     /// Run a capture through the kernel programs, on its own clock, attached to nothing
@@ -122,6 +133,10 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Verb::Ban(args) => ban::run(&site(cli)?, args),
         Verb::Unban(args) => unban::run(&site(cli)?, args),
         Verb::Explain(args) => explain::run(&site(cli)?, args),
+        Verb::Rules(args) => rules::run(&site(cli)?, args),
+        Verb::Peers(args) => peers::run(&site(cli)?, args),
+        Verb::Apply(args) => apply::apply(&site(cli)?, args),
+        Verb::Confirm(args) => apply::confirm(&site(cli)?, args),
         Verb::Detach(args) => detach::run(&site(cli)?, args),
     }
 }
@@ -205,6 +220,12 @@ mod tests {
             "unban --all",
             "explain 203.0.113.9",
             "explain 203.0.113.9 --service sip",
+            "rules --json",
+            "peers",
+            "apply",
+            "apply x.toml --confirm-within 60s",
+            "apply --force",
+            "confirm",
             "check",
             "check x.toml",
             "detach",
@@ -231,6 +252,7 @@ mod tests {
             "unban 203.0.113.9 --all",
             "events --since yesterday",
             "run --kernel-log loud",
+            "apply --force --confirm-within 60s",
             "replay a.pcap",
             "replay --local 192.0.2.10",
             "replay a.pcap --local host.example",

@@ -120,6 +120,8 @@ const fn meaning(reason: Reason) -> &'static str {
         Reason::KeepAlive => "empty or CRLF",
         Reason::Unparsed => "passed: not SIP from the first byte on",
         Reason::TableFull => "passed unjudged: raise [limits] transactions",
+        Reason::Denied => "DROPPED by access rules",
+        Reason::Trusted => "passed: trusted",
         Reason::OutOther => "leaving: not from a SIP service",
         Reason::OutUnjudged => "leaving: no final answer",
         Reason::OutUnmatched => "leaving: answers already judged, or to nothing remembered",

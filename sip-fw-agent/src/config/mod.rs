@@ -3,6 +3,7 @@
 mod access;
 mod fault;
 mod load;
+mod plan;
 mod raw;
 mod resolved;
 #[cfg(test)]

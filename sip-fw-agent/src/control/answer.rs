@@ -1,26 +1,30 @@
 //! Answers requests from the tables; used by the agent, and by the CLI itself where no agent runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
-use sip_fw_common::abi::{Ban, Source, Strikes};
+use sip_fw_common::abi::{Ban, Method, Peer, PeerKey, Source, Strikes};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::SCHEMA;
 use sip_fw_core::controller::{BanLength, Controller, Input, Rules};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::Record;
+use sip_fw_core::rules;
 use sip_fw_core::source::{Target, TargetError, show_net};
+use sip_fw_core::text::shown;
 use sip_fw_core::time::Time;
 
+use super::access::Access;
 use super::execute::execute;
 use super::explain::explain;
 use super::protocol::{Failure, Length, Request};
 use super::services;
 use super::view::{
-    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, RulesView, ServiceView, SourceView,
-    SourcesView, StatusView, UnbannedView,
+    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView, ServiceView,
+    SourceView, SourcesView, StatusView, UnbannedView,
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
@@ -44,6 +48,8 @@ pub struct Desk<'a> {
     pub controller: &'a mut Controller,
     /// None where the CLI answers itself.
     pub agent: Option<AgentInfo>,
+    /// The access list; None where the CLI answers itself.
+    pub access: Option<Access<'a>>,
     /// What must never be banned.
     pub guard: Guard,
     /// What to tell people beside the answer, whether it is a good one or not.
@@ -59,7 +65,7 @@ pub type Answer = Result<Value, Failure>;
 ///
 /// When the settings cannot be read.
 pub fn controller_of(tables: &Tables, services: Vec<String>) -> Result<Controller, KernelError> {
-    Ok(Controller::new(Rules { settings: tables.settings()?, services, bans_max: u32::MAX }))
+    Ok(Controller::new(Rules { settings: tables.settings()?, services, access: Arc::from([]), bans_max: u32::MAX }))
 }
 
 impl Desk<'_> {
@@ -77,6 +83,14 @@ impl Desk<'_> {
             Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
             Request::Unban { target } => self.unban(target, now),
             Request::UnbanAll => self.unban_all(now),
+            Request::Rules => self.access.as_ref().map_or_else(
+                || Err(Failure::new(ExitCode::NoAgent, "no agent runs, and only it knows the access list")),
+                |access| value(&access.view()),
+            ),
+            Request::Peers => value(&self.peers(now)?),
+            Request::Apply { .. } | Request::Confirm => {
+                Err(Failure::new(ExitCode::NoAgent, "no agent runs; it puts the configuration in force when it starts"))
+            }
             Request::Events { .. } | Request::Detach => {
                 Err(Failure::new(ExitCode::Failed, "this request is not answered from the tables"))
             }
@@ -131,13 +145,27 @@ impl Desk<'_> {
     fn services(&self) -> Result<Vec<ServiceView>, KernelError> {
         match &self.agent {
             Some(agent) => Ok(agent.services.clone()),
-            None => Ok(services::views(&self.tables.ports()?, &self.controller.rules().services)),
+            None => {
+                let Some(set) = self.tables.in_force()? else { return Ok(Vec::new()) };
+                let pages = set.pages()?;
+                let names = &self.controller.rules().services;
+                Ok(services::views(&rules::ports(&pages), &rules::service_kinds(&pages), names))
+            }
         }
     }
 
     fn explain(&self, address: &str, service: Option<&str>, now: Time) -> Answer {
         let asked = service.map(|name| services::find(self.services()?, name)).transpose()?;
-        value(&explain(self.tables, self.controller, address, asked, now)?)
+        let mut view = explain(self.tables, self.controller, address, asked, now)?;
+        if let (Some(access), Ok(address)) = (&self.access, address.split('/').next().unwrap_or_default().parse()) {
+            let source = self.controller.ipv6().source_of(address);
+            let peer = self.tables.peer(PeerKey { source, user: 0 })?;
+            let known_ns = self.controller.rules().settings.known_peer_ns;
+            let is_peer = peer.is_some_and(|peer| now.kernel_ns.saturating_sub(peer.last_ns) < known_ns);
+            view.access = access.decisions(address, is_peer);
+            view.known |= view.access.iter().any(|decision| decision.order.is_some());
+        }
+        value(&view)
     }
 
     fn bans(&self, ended: bool, now: Time) -> Result<BansView, KernelError> {
@@ -166,6 +194,34 @@ impl Desk<'_> {
             views.push(SourceView::new(show_net(net), did, ban, prefixes.cover(net), strikes, now));
         }
         Ok(SourcesView { schema: SCHEMA, sources: views })
+    }
+
+    fn peers(&self, now: Time) -> Result<PeersView, KernelError> {
+        let known_ns = self.controller.rules().settings.known_peer_ns;
+        let services = &self.controller.rules().services;
+        let mut peers = self.tables.peers()?;
+        // The entry of a source without a user repeats the others.
+        peers.retain(|(key, peer)| key.user != 0 && now.kernel_ns.saturating_sub(peer.last_ns) < known_ns);
+        peers.sort_by_key(|(key, peer)| (std::cmp::Reverse(peer.last_ns), key.source, key.user));
+        let view = |(key, peer): &(PeerKey, Peer)| {
+            let upstream = key.user == PeerKey::UPSTREAM;
+            let method = Method::from_number(peer.method).map_or("request", Method::name);
+            PeerView {
+                source: self.controller.ipv6().show(key.source),
+                kind: if upstream { "upstream" } else { "user" }.to_owned(),
+                user: shown(&peer.user).filter(|_| !upstream),
+                first_seen: now.wall_of(peer.first_ns),
+                last_seen: now.wall_of(peer.last_ns),
+                transport: if peer.tcp == 0 { "udp" } else { "tcp" }.to_owned(),
+                service: services.get(usize::from(peer.service)).cloned(),
+                learned: if upstream {
+                    format!("answered our {method}")
+                } else {
+                    "authenticated with proof".to_owned()
+                },
+            }
+        };
+        Ok(PeersView { schema: SCHEMA, peers: peers.iter().map(view).collect() })
     }
 
     fn ban(&mut self, target: &str, length: Length, reason: Option<String>, now: Time) -> Answer {

@@ -96,7 +96,7 @@ pub fn fetch(paths: &Paths, services: &[String], request: &Request) -> Result<Va
     let mut controller = controller_of(&tables, services.to_vec())?;
     let guard = Guard::new(own_addresses());
     let records = Vec::new();
-    let mut desk = Desk { tables: &mut tables, controller: &mut controller, agent: None, guard, records };
+    let mut desk = Desk { tables: &mut tables, controller: &mut controller, agent: None, access: None, guard, records };
     desk.answer(request, clock::now())
 }
 

@@ -1,6 +1,6 @@
 //! Obeys the controller.
 
-use sip_fw_common::abi::{Event, EventKind, Evidence, Known, Source};
+use sip_fw_common::abi::{Event, EventKind, Evidence, Known, Live, Source};
 use sip_fw_core::controller::{Command, Input};
 use sip_fw_core::record::Record;
 
@@ -57,19 +57,18 @@ pub fn input(event: Event, tables: &Tables) -> Result<Input, KernelError> {
     Ok(Input::Kernel(event))
 }
 
-/// Makes the settings say how many prefixes are banned: at 0 the programs do not ask their table.
+/// Makes the programs know how many prefixes are banned: at 0 the programs do not ask their table.
 ///
 /// # Errors
 ///
 /// When a table cannot be read or written.
 pub fn count_prefixes(tables: &mut Tables) -> Result<(), KernelError> {
     let count = u32::try_from(tables.prefix_bans()?.len()).unwrap_or(u32::MAX);
-    let mut settings = tables.settings()?;
-    if settings.prefix_bans == count {
+    let live = tables.live()?;
+    if live.prefix_bans == count {
         return Ok(());
     }
-    settings.prefix_bans = count;
-    tables.write_settings(&settings)
+    tables.write_live(&Live { prefix_bans: count, ..live })
 }
 
 fn forget(tables: &mut Tables, source: Source, now_ns: u64) -> Result<(), KernelError> {

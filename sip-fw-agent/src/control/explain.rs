@@ -56,6 +56,7 @@ pub(super) fn explain(
         clears: clears(&shown, active.as_ref(), &prefix_views, count, settings, now),
         prefix_bans: prefix_views,
         source: shown,
+        access: Vec::new(),
     })
 }
 

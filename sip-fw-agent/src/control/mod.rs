@@ -1,5 +1,6 @@
 //! The socket between the CLI and the agent. Where no agent runs, the CLI answers itself from the pinned maps.
 
+pub mod access;
 pub mod answer;
 pub mod client;
 pub mod execute;

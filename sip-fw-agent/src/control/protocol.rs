@@ -1,5 +1,7 @@
 //! What travels over the control socket: one line of JSON each way, or a stream of lines for events.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,6 +67,21 @@ pub enum Request {
     },
     /// Lift every ban.
     UnbanAll,
+    /// The access list in force.
+    Rules,
+    /// The known peers.
+    Peers,
+    /// Put a configuration in force.
+    Apply {
+        /// The file; without it the agent's own.
+        file: Option<PathBuf>,
+        /// Whoever is cut off.
+        force: bool,
+        /// Only for so long, unless it is confirmed.
+        confirm_within_seconds: Option<u64>,
+    },
+    /// Keep the configuration that waits for it.
+    Confirm,
     /// Take the programs off and end.
     Detach,
 }
@@ -86,8 +103,19 @@ impl Request {
     #[must_use]
     pub const fn changes(&self) -> bool {
         match self {
-            Self::Status | Self::Bans { .. } | Self::Sources | Self::Events { .. } | Self::Explain { .. } => false,
-            Self::Ban { .. } | Self::Unban { .. } | Self::UnbanAll | Self::Detach => true,
+            Self::Status
+            | Self::Bans { .. }
+            | Self::Sources
+            | Self::Events { .. }
+            | Self::Explain { .. }
+            | Self::Rules
+            | Self::Peers => false,
+            Self::Ban { .. }
+            | Self::Unban { .. }
+            | Self::UnbanAll
+            | Self::Apply { .. }
+            | Self::Confirm
+            | Self::Detach => true,
         }
     }
 

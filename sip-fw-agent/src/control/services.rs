@@ -1,6 +1,6 @@
 //! The services and their ports, as `status` shows them.
 
-use sip_fw_common::abi::{Service, ServiceKind};
+use sip_fw_common::abi::ServiceKind;
 
 use super::protocol::Failure;
 use super::view::ServiceView;
@@ -8,20 +8,20 @@ use crate::exit_code::ExitCode;
 
 /// Groups ports by service, and neighbouring ports into ranges. Services are named by their number.
 #[must_use]
-pub fn views(ports: &[(bool, u16, Service)], names: &[String]) -> Vec<ServiceView> {
+pub fn views(ports: &[(bool, u16, u8)], kinds: &[ServiceKind], names: &[String]) -> Vec<ServiceView> {
     let mut ports = ports.to_vec();
-    ports.sort_by_key(|(tcp, port, service)| (service.number, *tcp, *port));
+    ports.sort_by_key(|(tcp, port, number)| (*number, *tcp, *port));
     let mut services: Vec<(u8, ServiceView)> = Vec::new();
     let mut rest = ports.as_slice();
-    while let [(tcp, first, service), ..] = rest {
-        let same = |(port, found): (u32, &(bool, u16, Service))| {
-            (found.0, found.2.number) == (*tcp, service.number) && u32::from(found.1) == port
+    while let [(tcp, first, number), ..] = rest {
+        let same = |(port, found): (u32, &(bool, u16, u8))| {
+            (found.0, found.2) == (*tcp, *number) && u32::from(found.1) == port
         };
         let len = (u32::from(*first)..).zip(rest).take_while(|pair| same(*pair)).count();
         let (run, after) = rest.split_at(len);
         rest = after;
-        if services.last().is_none_or(|(number, _)| *number != service.number) {
-            services.push((service.number, service_view(*service, names)));
+        if services.last().is_none_or(|(last, _)| last != number) {
+            services.push((*number, service_view(*number, kinds, names)));
         }
         if let (Some((_, view)), Some((_, last, _))) = (services.last_mut(), run.last()) {
             view.listen.push(range(*tcp, *first, *last));
@@ -37,9 +37,9 @@ pub(super) fn find(services: Vec<ServiceView>, name: &str) -> Result<ServiceView
     services.into_iter().find(|service| service.name == name).ok_or_else(|| Failure::new(ExitCode::Usage, unknown))
 }
 
-fn service_view(service: Service, names: &[String]) -> ServiceView {
-    let number = usize::from(service.number);
-    let inspected = service.kind == ServiceKind::Sip as u8;
+fn service_view(number: u8, kinds: &[ServiceKind], names: &[String]) -> ServiceView {
+    let number = usize::from(number);
+    let inspected = kinds.get(number) == Some(&ServiceKind::Sip);
     ServiceView {
         name: names.get(number).cloned().unwrap_or_else(|| format!("#{number}")),
         kind: if inspected { "sip" } else { "opaque" }.to_owned(),
@@ -58,8 +58,7 @@ mod tests {
 
     #[test]
     fn ranges_by_service() {
-        let service = |kind: ServiceKind, number| Service { kind: kind as u8, number, ..Service::default() };
-        let (sip, web) = (service(ServiceKind::Sip, 0), service(ServiceKind::Opaque, 1));
+        let (sip, web) = (0, 1);
         let ports = [
             (true, 443, web),
             (false, 5060, sip),
@@ -69,7 +68,7 @@ mod tests {
             (false, u16::MAX, web),
         ];
         let said = |names: &[String]| {
-            let views = views(&ports, names).into_iter();
+            let views = views(&ports, &[ServiceKind::Sip, ServiceKind::Opaque], names).into_iter();
             views.map(|view| format!("{} {} {}", view.name, view.kind, view.listen.join(","))).collect::<Vec<_>>()
         };
         let expected = ["sip sip udp/5060-5061,udp/5070,tcp/5060", "#1 opaque udp/65535,tcp/443"];

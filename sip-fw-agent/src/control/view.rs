@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Settings, SourceState};
+use sip_fw_core::SCHEMA;
 use sip_fw_core::ledger::Page;
+use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
@@ -272,6 +274,125 @@ impl SourceView {
     }
 }
 
+/// `rules`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Number of the rule set.
+    pub generation: u32,
+    /// Kernel memory of the rule set.
+    pub memory_bytes: u64,
+    /// Prefixes that all lines came to.
+    pub prefixes: usize,
+    /// What waits for its confirmation.
+    pub pending: Option<PendingView>,
+    /// The lines in their order, then the default of each service.
+    pub rules: Vec<AccessRuleView>,
+}
+
+/// A configuration that waits for its confirmation.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PendingView {
+    /// Then the configuration before is in force again.
+    pub until: Timestamp,
+}
+
+/// A line of the access list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AccessRuleView {
+    /// Its place, from 1; null for a line that is off and for defaults.
+    pub order: Option<u32>,
+    /// Its name; `others` for a default.
+    pub name: String,
+    /// Whom it matches; empty for a default.
+    pub from: Vec<String>,
+    /// The services it is for.
+    pub to: Vec<String>,
+    /// `trust`, `allow`, `deny` or `off`.
+    pub action: String,
+    /// Packets that it decided on, since the rules or the addresses of a list last changed.
+    pub packets: u64,
+    /// The same in bytes.
+    pub bytes: u64,
+    /// When it decided last, to the second.
+    pub last_match: Option<Timestamp>,
+    /// What is wrong with it.
+    pub warning: Option<String>,
+}
+
+/// What the access list says of an address at a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// The service.
+    pub service: String,
+    /// `trust`, `allow` or `deny`.
+    pub action: String,
+    /// Name of the line that decides; `others` for the default.
+    pub rule: String,
+    /// Place of the line, from 1.
+    pub order: Option<u32>,
+}
+
+/// `apply` and `confirm`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AppliedView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Kernel memory of the rule set.
+    pub memory_bytes: u64,
+    /// Prefixes that all lines came to.
+    pub prefixes: usize,
+    /// Without a confirmation, the configuration before is in force again then.
+    pub confirm_until: Option<Timestamp>,
+    /// What people should know besides.
+    pub notes: Vec<String>,
+}
+
+impl AppliedView {
+    /// A rule set that is in force.
+    #[must_use]
+    pub fn new(set: &RuleSet) -> Self {
+        Self {
+            schema: SCHEMA,
+            memory_bytes: set.bytes(),
+            prefixes: set.prefixes(),
+            confirm_until: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// `peers`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeersView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// The known peers, the last seen first.
+    pub peers: Vec<PeerView>,
+}
+
+/// A known peer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerView {
+    /// An address, or an IPv6 prefix.
+    pub source: String,
+    /// `user` or `upstream`.
+    pub kind: String,
+    /// User name of the last success.
+    pub user: Option<String>,
+    /// First success or answer.
+    pub first_seen: Timestamp,
+    /// Last success or answer.
+    pub last_seen: Timestamp,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// The service.
+    pub service: Option<String>,
+    /// How it was learned.
+    pub learned: String,
+}
+
 /// `explain`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExplainView {
@@ -297,6 +418,9 @@ pub struct ExplainView {
     pub now: PacketsView,
     /// What clears its ban and strikes.
     pub clears: String,
+    /// What the access list says of it at each service; empty where no agent runs.
+    #[serde(default)]
+    pub access: Vec<DecisionView>,
 }
 
 /// The next step of the ladder.

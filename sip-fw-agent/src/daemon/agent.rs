@@ -4,26 +4,32 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use sip_fw_common::abi::Event;
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
+use sip_fw_core::rules::Action;
+use tokio::sync::mpsc;
 
+use super::apply::{InForce, Outcome, Waiting};
 use super::interfaces::Look;
+use super::matches::Matches;
 use super::publisher::Publisher;
-use super::reload::restart_needed;
-use super::start::write_rules;
+use super::state::State;
 use crate::clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, Origin};
+use crate::control::access::Access;
 use crate::control::answer::{AgentInfo, Desk};
 use crate::control::execute::execute;
-use crate::control::protocol::{Reply, Request};
+use crate::control::protocol::{Failure, Reply, Request};
 use crate::control::server::Response;
-use crate::control::services;
 use crate::control::view::ServiceView;
+use crate::exit_code::ExitCode;
 use crate::host::own_addresses;
 use crate::kernel::{Kernel, KernelError, Tables};
+use crate::lists::Lists;
 
 /// Everything the agent's loop changes.
 pub struct Agent {
@@ -40,6 +46,18 @@ pub struct Agent {
     pub away: BTreeSet<String>,
     /// What failed in the last tick; said once, not every second.
     pub trouble: Option<String>,
+    /// The rule set, as the kernel goes by it.
+    pub in_force: InForce,
+    /// A configuration that waits for its confirmation.
+    pub waiting: Option<Waiting>,
+    /// Addresses that the configuration does not spell out.
+    pub lists: Lists,
+    /// What the lines of the access list matched.
+    pub matches: Matches,
+    /// What was confirmed, and what was not.
+    pub state: State,
+    /// Where prepared configurations go.
+    pub outcomes: mpsc::Sender<Outcome>,
 }
 
 /// What a look at the tables came to.
@@ -106,6 +124,17 @@ impl Agent {
 
     pub fn answer(&mut self, request: &Request) -> Response {
         let now = clock::now();
+        if matches!(request, Request::Confirm) {
+            let view = self.confirm().and_then(|view| {
+                serde_json::to_value(view).map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
+            });
+            return Response::Reply(Reply::from(view));
+        }
+        if matches!(request, Request::Rules)
+            && let Err(error) = self.count_matches()
+        {
+            return Response::Reply(Reply::from(Err(error.into())));
+        }
         if let Request::Events { since_seconds, follow } = request {
             return self.publisher.records(*since_seconds, *follow, now.wall);
         }
@@ -114,11 +143,23 @@ impl Agent {
             uptime_seconds: self.started.elapsed().as_secs(),
             services: self.services.clone(),
         };
+        let guard = match request {
+            Request::Ban { .. } => Guard::new(own_addresses()).with_trusted(trusted(&self.config, &self.lists)),
+            _ => Guard::default(),
+        };
+        let access = Access {
+            set: &self.in_force.set,
+            config: &self.config,
+            lists: self.lists.snapshot(),
+            matches: &|number| self.matches.of(number),
+            confirm_until: self.waiting.as_ref().map(|waiting| now.wall_of(waiting.until_ns)),
+        };
         let mut desk = Desk {
+            access: Some(access),
             tables: &mut self.kernel.tables,
             controller: &mut self.controller,
             agent: Some(agent),
-            guard: Guard::new(own_addresses()),
+            guard,
             records: Vec::new(),
         };
         let reply = desk.answer(request, now);
@@ -126,30 +167,12 @@ impl Agent {
         Response::Reply(Reply::from(reply))
     }
 
-    /// Takes the new configuration, or none of it.
-    pub fn reload(&mut self) {
-        match self.try_reload() {
-            Ok(()) => self.handle(Input::RulesApplied),
-            Err(reason) => self.handle(Input::RulesRefused { reason: format!("not reloaded: {reason}") }),
-        }
-    }
-
-    fn try_reload(&mut self) -> Result<(), String> {
-        let config = crate::config::load(&self.file).map_err(one_line)?;
-        if let Some(keys) = restart_needed(&self.config, &config) {
-            return Err(format!("a change of {keys} needs a restart of the agent; nothing was changed"));
-        }
-        let rules = write_rules(&mut self.kernel, &config).map_err(|error| error.to_string())?;
-        self.controller.set_rules(rules);
-        self.services = services::views(&config.ports(), &config.service_names());
-        self.config = config;
-        Ok(())
-    }
-
     fn try_tick(&mut self) -> Result<(), KernelError> {
         let bans = self.kernel.tables.bans()?;
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let obeyed = self.obey(Input::Tick { bans, prefix_bans });
+        self.count_matches()?;
+        self.follow_changes();
         let lost = Lost::read(&self.kernel.tables)?;
         let events = lost.events.saturating_sub(self.lost.events);
         let bans = lost.bans.saturating_sub(self.lost.bans);
@@ -163,6 +186,12 @@ impl Agent {
         obeyed
     }
 
+    fn count_matches(&mut self) -> Result<(), KernelError> {
+        let counted = self.in_force.loaded.matched()?;
+        self.matches.look(&counted, clock::wall());
+        Ok(())
+    }
+
     /// Tells people what is wrong, unless it is what they were told last.
     fn complain(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(trouble)) {
@@ -172,7 +201,17 @@ impl Agent {
     }
 }
 
-/// The faults of a configuration as one record tells them.
-fn one_line(error: ConfigError) -> String {
-    error.to_string().replace('\n', "; ")
+/// Prefixes that are trusted, and the names of their rules: none of them is banned by hand.
+fn trusted(config: &Config, lists: &Lists) -> Vec<(IpNet, String)> {
+    let lists = lists.snapshot();
+    let trusting = config.access_in_force().filter(|(_, action)| *action == Action::Trust);
+    let mut nets = Vec::new();
+    for (line, origin) in trusting.flat_map(|(line, _)| line.from.iter().map(move |origin| (line, origin))) {
+        let of = match origin {
+            Origin::Net(net) => vec![*net],
+            other => lists.nets(other).to_vec(),
+        };
+        nets.extend(of.into_iter().map(|net| (net, line.name.clone())));
+    }
+    nets
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::agent::{Agent, Tick};
+use super::apply::{Outcome, Terms};
 use super::lock::Lock;
 use crate::config::OnExit;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure, Request};
@@ -36,6 +37,7 @@ pub struct Inputs {
     pub hangup: Signal,
     pub terminate: Signal,
     pub interrupt: Signal,
+    pub outcomes: mpsc::Receiver<Outcome>,
     pub permits: Arc<Semaphore>,
     pub server: Option<JoinHandle<()>>,
 }
@@ -96,6 +98,14 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
             },
             Some(call) = inputs.calls.recv() => match call.request {
                 Request::Detach => return End::Detach(call.respond),
+                Request::Apply { file, force, confirm_within_seconds } => {
+                    let terms = match confirm_within_seconds {
+                        Some(seconds) => Terms::Tentatively(seconds),
+                        None if force => Terms::Forced,
+                        None => Terms::Safely,
+                    };
+                    agent.order(file, terms, Some(call.respond));
+                }
                 request => drop(call.respond.send(agent.answer(&request))),
             },
             () = sleep_until(next_tick) => {
@@ -105,7 +115,9 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 }
                 next_tick = Instant::now() + TICK.max(took * TICK_SHARE);
             }
-            Some(()) = inputs.hangup.recv() => agent.reload(),
+            Some(outcome) = inputs.outcomes.recv() => agent.finish(outcome),
+            changes = agent.lists.changed() => agent.lists_changed(&changes),
+            Some(()) = inputs.hangup.recv() => agent.order(None, Terms::Safely, None),
             Some(()) = inputs.terminate.recv() => return End::Told("SIGTERM"),
             Some(()) = inputs.interrupt.recv() => return End::Told("SIGINT"),
         }

@@ -1,12 +1,16 @@
 //! The agent: it starts in a fixed order, then turns one loop until it is told to end.
 
 mod agent;
+mod apply;
 mod event_loop;
 mod interfaces;
 mod lock;
+mod lockout;
+mod matches;
 mod publisher;
 mod reload;
 mod start;
+mod state;
 
 use std::path::PathBuf;
 
@@ -42,7 +46,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     crate::kernel::create(&config.paths.pins)?;
     let lock = lock::take(&config.paths.socket, &config.paths.pins)?;
     runtime.block_on(async {
-        let (agent, inputs) = start::start(options, config)?;
+        let (agent, inputs) = start::start(options, config).await?;
         event_loop::run(agent, inputs, lock).await
     })
 }

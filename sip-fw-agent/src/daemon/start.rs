@@ -1,26 +1,33 @@
 //! The order in which the agent starts. Nothing is attached before everything before it is right.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use libsystemd::daemon::{NotifyState, notify};
 use log::LevelFilter;
-use sip_fw_core::controller::{Controller, Input, Rules};
+use sip_fw_common::abi::Live;
+use sip_fw_core::controller::{Controller, Input};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Options;
 use super::agent::{Agent, Lost};
+use super::apply::{self, InForce, Waiting};
 use super::event_loop::Inputs;
+use super::matches::Matches;
 use super::publisher::Publisher;
+use super::state::{Choice, State};
 use crate::config::Config;
 use crate::control::execute::count_prefixes;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure};
 use crate::control::{server, services};
 use crate::exit_code::ExitCode;
 use crate::host;
-use crate::kernel::{self, Kernel, KernelError, LoadOptions};
+use crate::kernel::{self, Kernel, KernelError, LoadOptions, Tables};
+use crate::lists::{Lists, Named};
 use crate::report::Reporter;
 use crate::report::writer::Writer;
 
@@ -29,10 +36,10 @@ use crate::report::writer::Writer;
 /// # Errors
 ///
 /// What failed. What an earlier agent left enforced stays so; where nothing was enforced, nothing is left.
-pub fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
+pub async fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
     let pins = config.paths.pins.clone();
     let is_first = !kernel::is_pinned(&pins);
-    let started = try_start(options, config);
+    let started = try_start(options, config).await;
     if started.is_err() && is_first {
         // The failure that is returned comes first.
         let _ = kernel::detach(&pins);
@@ -40,7 +47,7 @@ pub fn start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
     started
 }
 
-fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
+async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failure> {
     let reporter = Reporter::new(options.log_format);
     let log = Writer::start(move |record| reporter.record(record))
         .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the log: {error}")))?;
@@ -60,34 +67,91 @@ fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
     let lost = Lost::read(&kernel.tables)?;
     let signals = |kind| signal(kind).map_err(|error| Failure::new(ExitCode::Failed, format!("signals: {error}")));
     let (calls_in, calls) = mpsc::channel(CONNECTIONS_MAX);
+    let (outcomes, inputs_outcomes) = mpsc::channel(1);
     let permits = server::permits();
     let mut inputs = Inputs {
         events,
         calls,
+        outcomes: inputs_outcomes,
         hangup: signals(SignalKind::hangup())?,
         terminate: signals(SignalKind::terminate())?,
         interrupt: signals(SignalKind::interrupt())?,
         permits: permits.clone(),
         server: None,
     };
+    let mut lists = Lists::new(&config.paths.state);
+    let state = State::new(&config.paths.state);
+    let file = fs::read_to_string(&options.file)
+        .map_err(|error| Failure::new(ExitCode::Usage, format!("{}: {error}", options.file.display())))?;
+    let confirm_until_ns = kernel.tables.live()?.confirm_until_ns;
+    let choice = state.choose(&file, confirm_until_ns > kernel::now_ns());
+    let text = match &choice {
+        Choice::File => file,
+        Choice::Waiting { text, .. } => text.clone(),
+        Choice::Before(before) => before.clone(),
+    };
+    let generation = match kernel.tables.in_force()? {
+        Some(earlier) => earlier.header()?.generation.wrapping_add(1),
+        None => 1,
+    };
+    let ready = apply::prepare(&lists, &options.file, &text, generation).await?;
     // From here on the new rules are in force, in the programs of an earlier agent, too.
-    let rules = write_rules(&mut kernel, &config)?;
+    let loaded = kernel.tables.load_rule_set(&ready.set)?;
+    begin_live(&mut kernel.tables)?;
+    let waiting = match &choice {
+        Choice::Waiting { before, .. } => {
+            kernel.tables.replace_tentative(&loaded)?;
+            Some(Waiting { until_ns: confirm_until_ns, before: before.clone(), next_try_ns: 0 })
+        }
+        Choice::File | Choice::Before(_) => {
+            kernel.tables.put_in_force(&loaded)?;
+            None
+        }
+    };
+    lists.adopt(ready.prepared);
+    let config = ready.config;
     let attachments = kernel.attach(&config.interfaces)?;
     let others = kernel.detach_others(&config.interfaces)?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, permits)));
     let mut agent = Agent {
         kernel,
-        controller: Controller::new(rules),
+        controller: Controller::new(apply::rules(&config)),
         publisher: Publisher::new(log),
         file: options.file.clone(),
-        services: services::views(&config.ports(), &config.service_names()),
+        services: services::views(&config.ports(), &config.service_kinds(), &config.service_names()),
         config,
         started: Instant::now(),
         lost,
         away: BTreeSet::new(),
         trouble: None,
+        in_force: InForce { text, set: Arc::new(ready.set), loaded, own: ready.own },
+        waiting,
+        lists,
+        matches: Matches::default(),
+        state,
+        outcomes,
     };
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });
+    if let Choice::Before(_) = choice {
+        let file = options.file.display();
+        let reason = format!(
+            "{file} was not confirmed in time, so the configuration before it is in force; `sip-fw apply` puts {file} in force"
+        );
+        agent.handle(Input::RulesRefused { reason });
+    } else if agent.waiting.is_none()
+        && let Err(error) = agent.state.applied(&agent.in_force.text)
+    {
+        agent.handle(Input::RulesRefused { reason: format!("cannot remember the configuration: {error}") });
+    }
+    let troubled: Vec<_> = agent
+        .lists
+        .snapshot()
+        .iter()
+        .filter_map(|(origin, entry)| Some(format!("{}: {}", Named(origin), entry.trouble.as_ref()?)))
+        .collect();
+    for reason in troubled {
+        agent.handle(Input::RulesRefused { reason });
+    }
     for attachment in attachments {
         let (ingress, egress) = (attachment.ingress, attachment.egress);
         agent.handle(Input::Attached { interface: attachment.interface, ingress, egress });
@@ -99,17 +163,13 @@ fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs), Failu
     Ok((agent, inputs))
 }
 
-/// Writes ports and settings; the secret of the hashes stays while the maps live.
-pub fn write_rules(kernel: &mut Kernel, config: &Config) -> Result<Rules, KernelError> {
-    let seed = match kernel.tables.settings()?.hash_seed {
-        0 => host::random_seed()
-            .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })?,
-        seed => seed,
-    };
-    let prefix_bans = u32::try_from(kernel.tables.prefix_bans()?.len()).unwrap_or(u32::MAX);
-    let settings = config.settings(seed, prefix_bans);
-    kernel.tables.write_ports(&config.ports())?;
-    kernel.tables.write_settings(&settings)?;
-    count_prefixes(&mut kernel.tables)?;
-    Ok(Rules { settings, services: config.service_names(), bans_max: config.limits.bans })
+/// The secret of the hashes stays while the maps live.
+fn begin_live(tables: &mut Tables) -> Result<(), KernelError> {
+    let live = tables.live()?;
+    if live.hash_seed == 0 {
+        let hash_seed = host::random_seed()
+            .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })?;
+        tables.write_live(&Live { hash_seed, ..live })?;
+    }
+    count_prefixes(tables)
 }

@@ -102,6 +102,7 @@ pub(super) fn loader<'a>(sizes: &TableSizes, log_level: &'a u8) -> EbpfLoader<'a
         .map_max_entries(map::TRANSACTIONS, sizes.transactions)
         .map_max_entries(map::NONCES, sizes.nonces)
         .map_max_entries(map::PEERS, sizes.peers)
+        .map_max_entries(map::BENCH_ADDRESSES, 1)
         .override_global(aya_log::LEVEL, log_level, false);
     loader
 }

@@ -4,6 +4,7 @@
 //! `<pins>/v<ABI>/maps/<MAP>` and `<pins>/v<ABI>/links/<interface>/{ingress,egress}-<mode>`.
 
 mod attach;
+mod bench_run;
 mod clock;
 mod dry_run;
 mod error;
@@ -12,10 +13,12 @@ mod liveness;
 mod load;
 mod log;
 mod pins;
+mod rule_sets;
 mod tables;
 mod verify;
 
 pub use attach::Attachment;
+pub use bench_run::BenchRun;
 pub use clock::now_ns;
 pub use dry_run::{Action, DryRun, ProgramCost};
 pub use error::KernelError;
@@ -23,6 +26,7 @@ pub use events::EventStream;
 pub use liveness::exists;
 pub use load::{Kernel, LoadOptions, TableSizes};
 pub use pins::{create, detach, is_pinned};
+pub use rule_sets::{Loaded, Matched, possible_cpus};
 pub use tables::Tables;
 
 /// The kernel programs, built by the build script and part of this binary.

@@ -6,18 +6,16 @@ use std::path::{Path, PathBuf};
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use ipnet::IpNet;
-use sip_fw_common::abi::{
-    Ban, Counter, PORT_TABLE_LEN, Peer, PeerKey, PrefixKey, Service, Settings, Source, SourceState, Strikes, map,
-    port_slot,
-};
+use sip_fw_common::abi::{Ban, Counter, Live, Peer, PeerKey, PrefixKey, Source, SourceState, Strikes, map};
 use sip_fw_common::reason::Reason;
 
+use super::rule_sets::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
 /// The maps, typed. The kernel is the truth of what is enforced: nothing is cached here.
 pub struct Tables {
-    settings: Array<MapData, Settings>,
-    ports: Array<MapData, Service>,
+    pub(super) live: Array<MapData, Live>,
+    pub(super) rule_sets: Slots,
     bans: HashMap<MapData, Source, Ban>,
     ban_prefixes: LpmTrie<MapData, PrefixKey, Ban>,
     sources: HashMap<MapData, Source, SourceState>,
@@ -57,8 +55,8 @@ impl Tables {
             map.try_into().map_err(|error| KernelError::access(format!("map {name}"), &error))
         }
         Ok(Self {
-            settings: typed(map::SETTINGS, take(map::SETTINGS)?)?,
-            ports: typed(map::PORTS, take(map::PORTS)?)?,
+            live: typed(map::LIVE, take(map::LIVE)?)?,
+            rule_sets: typed(map::RULE_SETS, take(map::RULE_SETS)?)?,
             bans: typed(map::BANS, take(map::BANS)?)?,
             ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,
             sources: typed(map::SOURCES, take(map::SOURCES)?)?,
@@ -67,58 +65,6 @@ impl Tables {
             counters: typed(map::COUNTERS, take(map::COUNTERS)?)?,
             pins: None,
         })
-    }
-
-    /// The settings in force; all zero before any were written.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn settings(&self) -> Result<Settings, KernelError> {
-        self.settings.get(&0, 0).map_err(failed("cannot read the settings"))
-    }
-
-    /// Puts settings in force, at once for the next packet.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn write_settings(&mut self, settings: &Settings) -> Result<(), KernelError> {
-        self.settings.set(0, settings, 0).map_err(failed("cannot write the settings"))
-    }
-
-    /// Replaces the whole port table by these: is it TCP, the port, its service.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn write_ports(&mut self, ports: &[(bool, u16, Service)]) -> Result<(), KernelError> {
-        let mut wanted = vec![Service::default(); PORT_TABLE_LEN as usize];
-        for (tcp, port, service) in ports {
-            wanted[port_slot(*tcp, *port) as usize] = *service;
-        }
-        for (slot, service) in (0..).zip(wanted) {
-            let now = self.ports.get(&slot, 0).map_err(failed("cannot read the port table"))?;
-            if now != service {
-                self.ports.set(slot, service, 0).map_err(failed("cannot write the port table"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The ports of every service, in the form of [`Tables::write_ports`]. Reads the whole table: tens of milliseconds.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn ports(&self) -> Result<Vec<(bool, u16, Service)>, KernelError> {
-        let mut ports = Vec::new();
-        for (tcp, first_slot) in [(false, 0), (true, port_slot(true, 0))] {
-            for port in 0..=u16::MAX {
-                let slot = first_slot + u32::from(port);
-                let service = self.ports.get(&slot, 0).map_err(failed("cannot read the port table"))?;
-                if service.kind != 0 {
-                    ports.push((tcp, port, service));
-                }
-            }
-        }
-        Ok(ports)
     }
 
     /// Every ban, in force or remembered.
@@ -235,6 +181,14 @@ impl Tables {
         snapshot(self.peers.iter(), "cannot list the known peers")
     }
 
+    /// A known peer.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn peer(&self, key: PeerKey) -> Result<Option<Peer>, KernelError> {
+        found(self.peers.get(&key, 0), "cannot read a known peer")
+    }
+
     /// Packets and bytes, by reason number and CPU.
     ///
     /// # Errors
@@ -257,7 +211,7 @@ impl Tables {
     }
 }
 
-fn failed(what: &'static str) -> impl FnOnce(MapError) -> KernelError {
+pub(super) fn failed(what: &'static str) -> impl FnOnce(MapError) -> KernelError {
     move |error| KernelError::access(what, &error)
 }
 

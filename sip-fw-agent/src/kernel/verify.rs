@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use sip_fw_common::abi::{
-    Ban, Counter, Nonce, PORT_TABLE_LEN, Peer, PeerKey, Service, Settings, Source, SourceState, Strikes, Transaction,
+    Asked, Ban, Counter, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Source, SourceState, Strikes, Transaction,
     TransactionKey, map,
 };
-use sip_fw_common::limits::{EVENT_RING_BYTES, UNREAD_SECONDS};
+use sip_fw_common::limits::{ASKED_MAX, EVENT_RING_BYTES, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 
 use super::error::chain;
@@ -36,8 +36,8 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
     let array =
         |kind, value_bytes, entries| Expected { kind, key_bytes: 4, value_bytes, entries: Some(entries), flags: 0 };
     Some(match name {
-        map::SETTINGS => array(MapType::Array, size_of::<Settings>(), 1),
-        map::PORTS => array(MapType::Array, size_of::<Service>(), PORT_TABLE_LEN),
+        map::LIVE => array(MapType::Array, size_of::<Live>(), 1),
+        map::RULE_SETS => array(MapType::ArrayOfMaps, 4, RULE_SETS_LEN),
         map::BANS => table(MapType::Hash, size_of::<Source>(), size_of::<Ban>(), |s| s.bans),
         map::BAN_PREFIXES => {
             Expected { flags: NO_PREALLOC, ..table(MapType::LpmTrie, 20, size_of::<Ban>(), |s| s.ban_prefixes) }
@@ -49,6 +49,10 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         }
         map::NONCES => table(MapType::LruHash, 8, size_of::<Nonce>(), |s| s.nonces),
         map::PEERS => table(MapType::LruHash, size_of::<PeerKey>(), size_of::<Peer>(), |s| s.peers),
+        map::ASKED => Expected {
+            entries: Some(ASKED_MAX),
+            ..table(MapType::LruHash, size_of::<TransactionKey>(), size_of::<Asked>(), |_| ASKED_MAX)
+        },
         map::UNREAD => array(MapType::Array, 8, UNREAD_SECONDS),
         map::COUNTERS => array(MapType::PerCpuArray, size_of::<Counter>(), Reason::SLOTS),
         map::EVENTS => {

@@ -1,7 +1,7 @@
 //! What SIP message a frame carries, read by the parser that the programs run: for counting, and to tell the answers
 //! that nobody would have sent.
 
-use sip_fw_common::abi::{Method, PORT_TABLE_LEN, ServiceKind, Settings, Source, TransactionKey, port_slot};
+use sip_fw_common::abi::{Method, PORT_TABLE_LEN, ServiceKind, Source, TransactionKey, port_slot};
 use sip_fw_common::hash;
 use sip_fw_common::head::Head;
 use sip_fw_common::sip::{Cursor, Scan, StartLine, message_start, scan, start_line};
@@ -63,14 +63,15 @@ pub struct Reader {
 impl Reader {
     /// For the services of this configuration.
     #[must_use]
-    pub fn new(config: &Config, settings: &Settings) -> Self {
+    pub fn new(config: &Config, hash_seed: u64) -> Self {
         let mut sip = vec![false; PORT_TABLE_LEN as usize];
-        for (tcp, port, service) in config.ports() {
+        let kinds = config.service_kinds();
+        for (tcp, port, number) in config.ports() {
             if let Some(slot) = sip.get_mut(port_slot(tcp, port) as usize) {
-                *slot = service.kind == ServiceKind::Sip as u8;
+                *slot = kinds.get(usize::from(number)) == Some(&ServiceKind::Sip);
             }
         }
-        Self { sip, ipv6_mask: settings.ipv6_mask, hash_seed: settings.hash_seed, head: Box::new(Head::EMPTY) }
+        Self { sip, ipv6_mask: config.ipv6.mask(), hash_seed, head: Box::new(Head::EMPTY) }
     }
 
     /// Reads a frame.
@@ -87,7 +88,7 @@ impl Reader {
         }
         let source = match peer {
             Address::V4(address) => Source::v4(address),
-            Address::V6High(high) => Source::v6(high, self.ipv6_mask),
+            Address::V6 { high, .. } => Source::v6(high, self.ipv6_mask),
         };
         let (from, to) = (transport.payload as usize, (transport.payload + transport.payload_len) as usize);
         let payload = frame.get(from..to).unwrap_or_default();
@@ -131,9 +132,7 @@ mod tests {
     use crate::replay::default_config;
 
     fn reader() -> Reader {
-        let config = default_config().unwrap();
-        let settings = config.settings(1, 0);
-        Reader::new(&config, &settings)
+        Reader::new(&default_config().unwrap(), 1)
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::kernel::KernelError;
 use capture::{Capture, Item, Packet};
 use message::{Content, Direction, Reader};
 use split::Split;
-use stage::{Fate, Stage};
+use stage::{Fate, HASH_SEED, Stage};
 use summary::Summary;
 use unsent::Unsent;
 
@@ -126,7 +126,7 @@ pub fn run(options: &Options, config: &Config, watcher: &mut dyn Watcher) -> Res
     let mut capture = Capture::open(&options.file)?;
     let split = Split::create(&options.file, options.kept.as_deref(), options.dropped.as_deref())?;
     let stage = Stage::new(config, options.observe)?;
-    let reader = Reader::new(config, stage.settings());
+    let reader = Reader::new(config, HASH_SEED);
     let mut replay = Replay {
         local: &options.local,
         stage,

@@ -2,20 +2,21 @@
 
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
-use sip_fw_common::abi::{Settings, Source};
+use sip_fw_common::abi::{Live, Source};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input, Rules};
 use sip_fw_core::record::Record;
+use sip_fw_core::rules::RuleSet;
 use sip_fw_core::time::{Time, Timestamp};
 
 use super::message::{Content, Direction, Part};
 use crate::config::Config;
 use crate::control::execute::{execute, input};
 use crate::host;
-use crate::kernel::{Action, DryRun, KernelError, TableSizes};
+use crate::kernel::{Action, DryRun, KernelError, TableSizes, possible_cpus};
 
 /// The secret of the hashes. Any will do; always the same one, so that the same capture gives the same output.
-const HASH_SEED: u64 = 0x7369_702d_6677_2031;
+pub const HASH_SEED: u64 = 0x7369_702d_6677_2031;
 /// Entries of each table that forgets the least recently used: enough that a capture of a busy day evicts nothing that
 /// matters, in 150 MB.
 const ENTRIES_MIN: u32 = 1 << 18;
@@ -67,17 +68,16 @@ impl Stage {
             nonces: limits.nonces.max(ENTRIES_MIN),
             ..limits
         })?;
-        let settings = Settings { observe: u32::from(observe), fixed_now_ns: 1, ..config.settings(HASH_SEED, 0) };
-        run.tables.write_ports(&config.ports())?;
-        run.tables.write_settings(&settings)?;
-        let rules = Rules { settings, services: config.service_names(), bans_max: limits.bans };
+        let mut plan = config.plan(Vec::new(), possible_cpus(), |_| Vec::new());
+        plan.settings.observe = u32::from(observe);
+        let set = RuleSet::compile(&plan)
+            .map_err(|error| KernelError::Access { what: "access rules".to_owned(), reason: error.to_string() })?;
+        run.tables.write_live(&Live { fixed_now_ns: 1, hash_seed: HASH_SEED, ..Live::default() })?;
+        let loaded = run.tables.load_rule_set(&set)?;
+        run.tables.put_in_force(&loaded)?;
+        let access = config.access_in_force().map(|(line, _)| line.name.clone()).collect();
+        let rules = Rules { settings: plan.settings, services: config.service_names(), access, bans_max: limits.bans };
         Ok(Self { run, controller: Controller::new(rules), now_ns: 1, next_tick_ns: 0 })
-    }
-
-    /// The settings in force.
-    #[must_use]
-    pub const fn settings(&self) -> &Settings {
-        &self.controller.rules().settings
     }
 
     /// The capture's clock.
@@ -205,8 +205,8 @@ impl Stage {
         }
         self.now_ns = to_ns;
         // Read first: what the controller asked for may have changed them.
-        let settings = Settings { fixed_now_ns: to_ns, ..self.run.tables.settings()? };
-        self.run.tables.write_settings(&settings)
+        let live = Live { fixed_now_ns: to_ns, ..self.run.tables.live()? };
+        self.run.tables.write_live(&live)
     }
 
     fn handle(&mut self, input: Input, records: &mut Vec<Record>) -> Result<(), KernelError> {

@@ -63,6 +63,8 @@ const fn priority(event: EventName) -> libsystemd::logging::Priority {
         EventName::Degraded | EventName::DeviceFault => Priority::Warning,
         EventName::Ban | EventName::Unban | EventName::Detached => Priority::Notice,
         EventName::AuthFailure
+        | EventName::Denied
+        | EventName::PeerLearned
         | EventName::AuthSuccess
         | EventName::Expire
         | EventName::RulesApplied

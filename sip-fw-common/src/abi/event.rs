@@ -11,6 +11,10 @@ number_enum! {
         AuthSuccess = 2 => "auth-success",
         /// A source was banned.
         Ban = 3 => "ban",
+        /// The access rules denied a packet. A sample: most are only counted.
+        Denied = 4 => "denied",
+        /// A source became a known peer: this host asked it, and it answered.
+        PeerLearned = 5 => "peer-learned",
     }
 }
 
@@ -72,7 +76,7 @@ pub struct Event {
     pub source: Source,
     /// Deadline of a ban; otherwise 0.
     pub until_ns: u64,
-    /// Proven failures within the window, this one included.
+    /// Proven failures within the window, this one included; the number of the rule, for a denied packet.
     pub strikes: u32,
     /// Status of the answer.
     pub status: u16,

@@ -11,15 +11,18 @@ mod source;
 mod values;
 
 pub use event::{Event, EventKind, Evidence, Known, Method};
-pub use names::{PORT_TABLE_LEN, PROGRAM_EGRESS, PROGRAM_INGRESS, map, port_slot};
+pub use names::{
+    PORT_TABLE_LEN, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE,
+    RULE_SET_IN_FORCE, RULE_SETS_LEN, map, port_slot,
+};
 pub use source::Source;
 pub use values::{
-    Ban, BanOrigin, Counter, Nonce, Peer, PeerKey, PrefixKey, Service, ServiceKind, Settings, SourceState, Strike,
+    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, ServiceKind, Settings, SourceState, Strike,
     Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// An enum with stable numbers and names that travels as its number.
 macro_rules! number_enum {

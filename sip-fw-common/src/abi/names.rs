@@ -5,12 +5,17 @@ pub const PROGRAM_INGRESS: &str = "sip_fw_ingress";
 /// The TC program.
 pub const PROGRAM_EGRESS: &str = "sip_fw_egress";
 
+/// [`PROGRAM_INGRESS`] with a source that changes from run to run, for benchmarks.
+pub const PROGRAM_BENCH_INGRESS: &str = "sip_fw_bench_ingress";
+/// The same without sip-fw.
+pub const PROGRAM_BENCH_FLOOR: &str = "sip_fw_bench_floor";
+
 /// Map names. A test compares them with the built object.
 pub mod map {
-    /// Settings in force: one entry.
-    pub const SETTINGS: &str = "SETTINGS";
-    /// Service of a port: [`super::port_slot`] to a service.
-    pub const PORTS: &str = "PORTS";
+    /// What changes while a rule set stays in force: one entry.
+    pub const LIVE: &str = "LIVE";
+    /// Rule sets: the one in force, and the one before it.
+    pub const RULE_SETS: &str = "RULE_SETS";
     /// Bans by source.
     pub const BANS: &str = "BANS";
     /// Bans by prefix, set by operators.
@@ -25,6 +30,8 @@ pub mod map {
     pub const NONCES: &str = "NONCES";
     /// Known peers, and the users that authenticated there.
     pub const PEERS: &str = "PEERS";
+    /// Requests of this host to upstreams that wait for an answer.
+    pub const ASKED: &str = "ASKED";
     /// Seconds in which a challenge left whose nonce could not be read.
     pub const UNREAD: &str = "UNREAD";
     /// Packets and bytes by reason, per CPU.
@@ -32,10 +39,33 @@ pub mod map {
     /// Events for user space.
     pub const EVENTS: &str = "EVENTS";
 
+    /// Sources of benchmarks.
+    pub const BENCH_ADDRESSES: &str = "BENCH_ADDRESSES";
+
     /// Every map that outlives the agent, in the order in which they are pinned.
-    pub const PINNED: &[&str] =
-        &[SETTINGS, PORTS, BANS, BAN_PREFIXES, SOURCES, STRIKES, TRANSACTIONS, NONCES, PEERS, UNREAD, COUNTERS, EVENTS];
+    pub const PINNED: &[&str] = &[
+        LIVE,
+        RULE_SETS,
+        BANS,
+        BAN_PREFIXES,
+        SOURCES,
+        STRIKES,
+        TRANSACTIONS,
+        NONCES,
+        PEERS,
+        ASKED,
+        UNREAD,
+        COUNTERS,
+        EVENTS,
+    ];
 }
+
+/// Slot of the rule set in force.
+pub const RULE_SET_IN_FORCE: u32 = 0;
+/// Slot of the rule set that comes back if the one in force is not confirmed in time.
+pub const RULE_SET_BEFORE: u32 = 1;
+/// Slots of rule sets.
+pub const RULE_SETS_LEN: u32 = 2;
 
 /// Entries of the port table: UDP ports, then TCP ports.
 pub const PORT_TABLE_LEN: u32 = 2 << 16;

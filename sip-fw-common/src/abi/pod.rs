@@ -14,8 +14,8 @@ macro_rules! pod {
 }
 
 pod!(
-    Settings,
-    Service,
+    Live,
+    crate::rules::Page,
     Source,
     Ban,
     SourceState,
@@ -25,6 +25,7 @@ pod!(
     Nonce,
     PeerKey,
     Peer,
+    Asked,
     Counter,
     Event,
 );

@@ -6,14 +6,29 @@ use crate::limits::{CREDENTIALS_MAX, LADDER_STEPS_MAX, STRIKES_MAX, TEXT_BYTES};
 /// The deadline of a ban that only an operator ends.
 pub const UNTIL_LIFTED_NS: u64 = u64::MAX;
 
-/// What the agent tells the programs; one entry of an array map, read once per packet.
+/// What changes while a rule set stays in force; one entry of an array map, read once per packet.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Live {
     /// Added to the kernel's clock (wrapping), so that tests can move it. 0 when live.
     pub clock_offset_ns: u64,
     /// The programs' clock stands at this, so that a capture can be replayed on its own time. 0 when live.
     pub fixed_now_ns: u64,
+    /// From then on the rule set before is in force again, unless an operator confirmed the new one. 0: nothing waits.
+    pub confirm_until_ns: u64,
+    /// Secret start of every hash, so that nobody outside can aim at a collision. 0 before the agent wrote any.
+    pub hash_seed: u64,
+    /// Prefix bans in force; at 0 their table is not asked.
+    pub prefix_bans: u32,
+    /// Always 0. The verifier cannot know that, which keeps its states few (see the scanner).
+    pub zero: u32,
+}
+const _: () = assert!(size_of::<Live>() == 40);
+
+/// What the programs go by, a part of each rule set.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
     /// Failures older than this no longer count towards the threshold.
     pub window_ns: u64,
     /// Quiet time after the end of a ban after which its step of the ladder is forgotten.
@@ -24,8 +39,6 @@ pub struct Settings {
     pub ladder_ns: [u64; LADDER_STEPS_MAX],
     /// Bits of an IPv6 address that make a source.
     pub ipv6_mask: u64,
-    /// Secret start of every hash, so that nobody outside can aim at a collision.
-    pub hash_seed: u64,
     /// Proven failures within the window that ban, 1 to [`STRIKES_MAX`].
     pub threshold: u32,
     /// Valid entries of [`Settings::ladder_ns`], 1 to [`LADDER_STEPS_MAX`].
@@ -34,12 +47,8 @@ pub struct Settings {
     pub observe: u32,
     /// 1: a banned source reaches no port of this host, 0: no port of a service.
     pub scope_host: u32,
-    /// Prefix bans in force; at 0 their table is not asked.
-    pub prefix_bans: u32,
-    /// Always 0. The verifier cannot know that, which keeps its states few (see the scanner).
-    pub zero: u32,
 }
-const _: () = assert!(size_of::<Settings>() == 8 * (7 + LADDER_STEPS_MAX) + 24);
+const _: () = assert!(size_of::<Settings>() == 8 * (4 + LADDER_STEPS_MAX) + 16);
 
 number_enum! {
     /// What is done with the packets of a service's ports.
@@ -50,22 +59,6 @@ number_enum! {
         Opaque = 2 => "opaque",
     }
 }
-
-/// The service of a port; all zero where none listens.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Service {
-    /// A [`ServiceKind`], or 0.
-    pub kind: u8,
-    /// Position of the service in the configuration.
-    pub number: u8,
-    /// 1: this PBX refuses a wrong password only with another challenge, so its 403 and 404 after credentials
-    /// never mean guessing. 2: it refuses with 403. 0: told from the form of its nonces.
-    pub refusal: u8,
-    /// Padding.
-    pub _pad: [u8; 5],
-}
-const _: () = assert!(size_of::<Service>() == 8);
 
 /// Text from a packet, cut and padded with zero bytes. Arbitrary bytes, for people to read once escaped.
 #[repr(C, align(8))]
@@ -252,7 +245,36 @@ pub struct PeerKey {
 }
 const _: () = assert!(size_of::<PeerKey>() == 16);
 
-/// Somebody who authenticated with proof.
+impl PeerKey {
+    /// Stands in the place of a user name's hash for an upstream: this host asked, and it answered. No hash is even but
+    /// that of nothing.
+    pub const UPSTREAM: u64 = 4;
+}
+
+/// A request of this host that waits for the answer of an upstream.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// When.
+    pub time_ns: u64,
+    /// A [`super::Method`].
+    pub method: u8,
+    /// Number of the service whose port it left from.
+    pub service: u8,
+    /// 1: TCP.
+    pub tcp: u8,
+    /// Padding.
+    pub _pad: [u8; 5],
+}
+const _: () = assert!(size_of::<Asked>() == 16);
+
+impl Asked {
+    /// In the place of a branch's hash: the last request to that source, whatever its branch. No hash is even but that of
+    /// nothing.
+    pub const ANY_BRANCH: u64 = 2;
+}
+
+/// Somebody who authenticated with proof, or an upstream.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -264,8 +286,10 @@ pub struct Peer {
     pub tcp: u8,
     /// Number of the service.
     pub service: u8,
+    /// The [`super::Method`] that an upstream answered first.
+    pub method: u8,
     /// Padding.
-    pub _pad: [u8; 6],
+    pub _pad: [u8; 5],
     /// User name of the last success.
     pub user: Text,
 }

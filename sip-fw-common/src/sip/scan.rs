@@ -7,7 +7,7 @@
 //! A [`Cursor`] carries the scan from chunk to chunk, because the kernel runs one chunk per `bpf_loop` call: a single loop
 //! over a whole head has more pending branches than the verifier keeps (8,192). Within a chunk the verifier walks every
 //! path once per step unless two paths meet in the same state; all state that lives across steps is therefore made
-//! unknown to it by adding a zero that it cannot prove to be one ([`crate::abi::Settings::zero`]).
+//! unknown to it by adding a zero that it cannot prove to be one ([`crate::abi::Live::zero`]).
 
 use super::found::{BRANCH, DIGEST, NONCE, STALE, Scan, USER, USER_AGENT};
 use super::start_line::method;

@@ -1,5 +1,6 @@
 //! Turns what happens into commands: the same inputs at the same times always give the same commands.
 
+mod access;
 mod command;
 mod input;
 mod operator;
@@ -7,6 +8,7 @@ mod peer;
 mod tick;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use sip_fw_common::abi::{Event, EventKind, Evidence, Method, Settings, Source};
@@ -15,7 +17,8 @@ use crate::bucket::Bucket;
 use crate::duration::Short;
 use crate::ledger::{Ledger, Page};
 use crate::limits::{
-    PROVEN_RECORDS_BURST, PROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST, UNPROVEN_RECORDS_PER_SECOND,
+    DENIED_RECORDS_BURST, DENIED_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST, PROVEN_RECORDS_PER_SECOND,
+    UNPROVEN_RECORDS_BURST, UNPROVEN_RECORDS_PER_SECOND,
 };
 use crate::peers::Peers;
 use crate::record::{EventName, Record};
@@ -33,6 +36,8 @@ pub struct Rules {
     pub settings: Settings,
     /// Names of the services, by their number.
     pub services: Vec<String>,
+    /// Names of the access rules, in their order.
+    pub access: Arc<[String]>,
     /// Entries of the ban table.
     pub bans_max: u32,
 }
@@ -47,6 +52,7 @@ pub struct Controller {
     active_prefixes: HashMap<IpNet, u64>,
     unproven: Limited,
     proven: Limited,
+    denied: Limited,
 }
 
 impl Controller {
@@ -67,6 +73,7 @@ impl Controller {
             active_prefixes: HashMap::new(),
             unproven: Limited::new(UNPROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST),
             proven: Limited::new(PROVEN_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST),
+            denied: Limited::new(DENIED_RECORDS_PER_SECOND, DENIED_RECORDS_BURST),
         }
     }
 
@@ -134,6 +141,8 @@ impl Controller {
             Some(EventKind::AuthFailure) => self.auth_failure(event, now),
             Some(EventKind::AuthSuccess) => self.auth_success(event, now),
             Some(EventKind::Ban) => self.banned(event, now),
+            Some(EventKind::Denied) => self.denied(event, now),
+            Some(EventKind::PeerLearned) => self.peer_learned(event, now),
             None => Vec::new(),
         }
     }
@@ -209,7 +218,8 @@ impl Rules {
     fn summary(&self) -> String {
         let mode = if self.settings.observe == 0 { "enforce" } else { "observe" };
         let window = Short::nanos(self.settings.window_ns);
-        format!("mode {mode}, ban after {} failures within {window}", self.settings.threshold)
+        let threshold = self.settings.threshold;
+        format!("mode {mode}, {} access rules, ban after {threshold} failures within {window}", self.access.len())
     }
 }
 

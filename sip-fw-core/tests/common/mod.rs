@@ -1,6 +1,8 @@
 //! Values the tests start from. Both clocks begin together, so seconds are seconds on both.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+use std::sync::Arc;
+
 use sip_fw_common::abi::{Ban, BanOrigin, Event, EventKind, Evidence, Method, Settings, Source};
 use sip_fw_core::controller::{Controller, Rules};
 use sip_fw_core::text::pack;
@@ -11,22 +13,17 @@ pub const MINUTE_NS: u64 = 60 * SECOND_NS;
 
 pub fn rules() -> Rules {
     let settings = Settings {
-        clock_offset_ns: 0,
-        fixed_now_ns: 0,
         window_ns: 10 * MINUTE_NS,
         decay_ns: 1000 * MINUTE_NS,
         ladder_ns: [MINUTE_NS, 10 * MINUTE_NS, 60 * MINUTE_NS, 0, 0, 0, 0, 0],
         ipv6_mask: u64::MAX,
-        hash_seed: 1,
         threshold: 5,
         ladder_steps: 3,
         known_peer_ns: 0,
         observe: 0,
         scope_host: 0,
-        prefix_bans: 0,
-        zero: 0,
     };
-    Rules { settings, services: vec!["sip".to_owned()], bans_max: 65_536 }
+    Rules { settings, services: vec!["sip".to_owned()], access: Arc::from(["office".to_owned()]), bans_max: 65_536 }
 }
 
 pub fn controller() -> Controller {

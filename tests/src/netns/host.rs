@@ -39,6 +39,11 @@ impl Host {
         family.address(self.network, n)
     }
 
+    /// The prefix of its network, as a configuration names it.
+    pub fn net(&self, family: Family) -> String {
+        family.net(self.network)
+    }
+
     /// Its SIP port on its first address.
     pub fn sip(&self, family: Family) -> SocketAddr {
         SocketAddr::new(self.address(family), SIP_PORT)

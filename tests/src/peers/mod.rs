@@ -1,14 +1,22 @@
-//! Real programs as peers: Kamailio, Asterisk, SIPp, SIPVicious and baresip, each started inside a host of the bed.
+//! Who else is there, each inside a host of the bed: Kamailio, Asterisk, SIPp, SIPVicious and baresip as real programs,
+//! and small servers of our own for DNS, for lists over HTTP, and for any other TCP port.
 
 mod asterisk;
 mod baresip;
+mod dns;
+mod echo;
 mod kamailio;
+mod listener;
+mod lists;
 mod sipp;
 mod sipvicious;
 
 pub use asterisk::{Asterisk, find_asterisk};
 pub use baresip::Baresip;
+pub use dns::Dns;
+pub use echo::Echo;
 pub use kamailio::{Kamailio, Nonces};
+pub use lists::ListServer;
 pub use sipp::{Scenario, Sipp, SippEnd};
 pub use sipvicious::{CrackEnd, svcrack, svwar};
 

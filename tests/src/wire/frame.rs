@@ -1,4 +1,4 @@
-//! A frame reduced to the SIP message in it.
+//! A frame reduced to the SIP message in it, or to the TCP handshake it belongs to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -38,14 +38,36 @@ pub struct Seen {
     pub stale: bool,
 }
 
+/// A TCP segment with SYN: somebody knocks, or is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Which way it went.
+    pub direction: Direction,
+    /// Sender.
+    pub source: SocketAddr,
+    /// Receiver.
+    pub destination: SocketAddr,
+    /// It has ACK, too: the listener's answer.
+    pub accepted: bool,
+}
+
+/// The opening of a connection in one frame, to or from any port.
+pub fn opening(frame: &[u8], direction: Direction) -> Option<Opening> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (source, destination) = addresses(&packet)?;
+    let TransportSlice::Tcp(tcp) = packet.transport.as_ref()? else { return None };
+    tcp.syn().then(|| Opening {
+        direction,
+        source: SocketAddr::new(source, tcp.source_port()),
+        destination: SocketAddr::new(destination, tcp.destination_port()),
+        accepted: tcp.ack(),
+    })
+}
+
 /// The SIP messages of one frame; none if it is not SIP.
 pub fn messages(frame: &[u8], direction: Direction) -> Vec<Seen> {
     let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return Vec::new() };
-    let (source, destination): (IpAddr, IpAddr) = match &packet.net {
-        Some(NetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        Some(NetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        _ => return Vec::new(),
-    };
+    let Some((source, destination)) = addresses(&packet) else { return Vec::new() };
     let (source_port, destination_port, payload, tcp) = match &packet.transport {
         Some(TransportSlice::Udp(udp)) => (udp.source_port(), udp.destination_port(), udp.payload(), false),
         Some(TransportSlice::Tcp(tcp)) => (tcp.source_port(), tcp.destination_port(), tcp.payload(), true),
@@ -67,6 +89,14 @@ pub fn messages(frame: &[u8], direction: Direction) -> Vec<Seen> {
         }
     }
     found
+}
+
+fn addresses(packet: &SlicedPacket<'_>) -> Option<(IpAddr, IpAddr)> {
+    Some(match packet.net.as_ref()? {
+        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Arp(_) => return None,
+    })
 }
 
 fn reduce(message: &Message, direction: Direction, source: SocketAddr, destination: SocketAddr, tcp: bool) -> Seen {

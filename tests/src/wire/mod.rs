@@ -5,7 +5,7 @@ mod frame;
 mod tally;
 mod tap;
 
-pub use frame::Seen;
+pub use frame::{Opening, Seen};
 pub use tally::{Tally, tally};
 pub use tap::Tap;
 

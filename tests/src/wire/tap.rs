@@ -1,4 +1,4 @@
-//! A tap: a thread that keeps every SIP message that passes an interface.
+//! A tap: a thread that keeps every SIP message and every opening of a TCP connection that pass an interface.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::capture::Capture;
-use super::frame::{Seen, messages};
+use super::frame::{Opening, Seen, messages, opening};
 use crate::netns::{Bed, Host, Namespace};
 use crate::wait::{PATIENCE, wait_for};
 
@@ -24,6 +24,7 @@ pub struct Tap {
 #[derive(Debug, Default)]
 struct Shared {
     seen: Mutex<Vec<Seen>>,
+    openings: Mutex<Vec<Opening>>,
     stop: AtomicBool,
     /// Times the reader found the queue empty.
     idle: AtomicU64,
@@ -56,11 +57,22 @@ impl Tap {
 
     /// Everything seen until now. Waits until the queue has been read; an error if the tap lost packets.
     pub fn seen(&self) -> Result<Vec<Seen>> {
+        self.catch_up()?;
+        Ok(self.shared.messages().clone())
+    }
+
+    /// Every SYN and SYN-ACK seen until now, under the same conditions.
+    pub fn openings(&self) -> Result<Vec<Opening>> {
+        self.catch_up()?;
+        Ok(self.shared.openings.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn catch_up(&self) -> Result<()> {
         let before = self.shared.idle.load(Ordering::Acquire);
         wait_for("the tap to read its queue", PATIENCE, || self.shared.idle.load(Ordering::Acquire) >= before + 2)?;
         let lost = self.shared.lost.load(Ordering::Acquire);
         ensure!(lost == 0, "the tap lost {lost} packets: its counts mean nothing");
-        Ok(self.shared.messages().clone())
+        Ok(())
     }
 
     /// Waits until the messages seen fulfil `condition`.
@@ -90,6 +102,8 @@ impl Shared {
                 Ok(Some((length, direction))) => {
                     let found = messages(&buffer[..length], direction);
                     self.messages().extend(found);
+                    let knock = opening(&buffer[..length], direction);
+                    self.openings.lock().unwrap_or_else(PoisonError::into_inner).extend(knock);
                 }
                 Ok(None) => {
                     // An unreadable counter is as bad as a loss.

@@ -221,8 +221,8 @@ fn every_reply_of_every_pbx() {
 fn the_dialect_can_be_configured() {
     for (refusal, nonce, failures) in [(1, UUID, 0), (2, PJSIP, 1), (0, PJSIP, 0), (0, UUID, 1)] {
         let mut rig = Rig::new();
-        let service = sip_fw_common::abi::Service { kind: 1, refusal, ..Default::default() };
-        rig.run.tables.write_ports(&[(false, 5060, service)]).unwrap();
+        rig.plan.services[0].refusal = refusal;
+        rig.apply();
         rig.fetch(crate::frames::UDP4, nonce);
         rig.exchange(crate::frames::UDP4, Ask::attempt("REGISTER", nonce), Reply::plain(403));
         assert_eq!(rig.state(crate::frames::UDP4).failures_proven, failures, "refusal {refusal}, nonce {nonce}");

@@ -63,7 +63,7 @@ fn host_nonces(seed: u64, message: &[u8]) -> Vec<u64> {
 }
 
 fn compare(rig: &mut Rig, path: Path, message: &[u8]) {
-    let seed = rig.settings.hash_seed;
+    let seed = rig.live.hash_seed;
     let shown = String::from_utf8_lossy(message).into_owned();
     let (_, reason) = rig.arrive(&path.arriving(message));
     match host_request(seed, path, message) {

@@ -1,15 +1,15 @@
 //! Which packets a ban drops, and which never.
 
-use sip_fw_agent::kernel::Action;
+use sip_fw_agent::kernel::{Action, DryRun};
 use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Text, UNTIL_LIFTED_NS};
 use sip_fw_common::reason::Reason;
 
 use crate::frames::{EVERY_WAY, Path, UDP4, UDP6, offsets, with_extensions};
-use crate::rig::{MINUTE, Rig, source};
+use crate::rig::{MINUTE, Rig, SIZES, source};
 
 const DROPPED: (Action, Reason) = (Action::Drop, Reason::Banned);
 
-fn ban(until_ns: u64) -> Ban {
+pub fn ban(until_ns: u64) -> Ban {
     Ban {
         until_ns,
         since_ns: 1,
@@ -91,8 +91,8 @@ fn only_ports_of_services_unless_the_scope_is_the_host() {
     assert_eq!(rig.arrive(&ssh.arriving(b"")), (Action::Pass, Reason::NoService));
     assert_eq!(rig.arrive(&web.arriving(b"")), DROPPED);
     assert_eq!(rig.arrive(&web.from(8).arriving(b"")), (Action::Pass, Reason::Opaque));
-    rig.settings.scope_host = 1;
-    rig.run.tables.write_settings(&rig.settings).unwrap();
+    rig.plan.settings.scope_host = 1;
+    rig.apply();
     assert_eq!(rig.arrive(&ssh.arriving(b"")), DROPPED);
     assert_eq!(rig.arrive(&ssh.from(8).arriving(b"")), (Action::Pass, Reason::NoService));
 }
@@ -104,12 +104,12 @@ fn prefixes() {
         [(UDP4, "192.0.2.0/29"), (UDP6, "2001:db8:7::/48"), (UDP4, "0.0.0.0/1"), (UDP4, "192.0.2.0/24")]
     {
         let prefix = prefix.parse().unwrap();
-        rig.settings.prefix_bans = 0;
-        rig.run.tables.write_settings(&rig.settings).unwrap();
+        rig.live.prefix_bans = 0;
+        rig.run.tables.write_live(&rig.live).unwrap();
         rig.run.tables.put_prefix_ban(prefix, &ban(UNTIL_LIFTED_NS)).unwrap();
         assert!(!rig.is_dropped(path), "the table is not asked while its count is 0");
-        rig.settings.prefix_bans = 1;
-        rig.run.tables.write_settings(&rig.settings).unwrap();
+        rig.live.prefix_bans = 1;
+        rig.run.tables.write_live(&rig.live).unwrap();
         let inside = path.peer_v4()[0] >> 7 == 0 || prefix.prefix_len() != 1;
         assert_eq!(rig.is_dropped(path), inside, "{prefix}");
         assert_eq!(rig.run.tables.prefix_bans().unwrap()[0].0, prefix);
@@ -131,11 +131,10 @@ fn until_lifted() {
 }
 
 #[test]
-fn nothing_is_dropped_before_the_agent_wrote_settings() {
-    let mut rig = banned(UDP4);
-    rig.settings.threshold = 0;
-    rig.run.tables.write_settings(&rig.settings).unwrap();
-    assert_eq!(rig.run.ingress(&UDP4.arriving(b"x")).unwrap(), Action::Pass);
+fn nothing_is_dropped_before_the_agent_wrote_a_rule_set() {
+    let run = DryRun::load(&SIZES).unwrap();
+    assert_eq!(run.ingress(&UDP4.arriving(b"x")).unwrap(), Action::Pass);
+    assert_eq!(run.egress(&UDP4.leaving(b"x")).unwrap(), Action::Pass);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The kernel programs through BPF_PROG_TEST_RUN: no interface, no PBX, packets in and actions, counters and events out.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+mod access;
 mod answers;
 mod budget;
 mod differential;

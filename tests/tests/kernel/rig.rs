@@ -1,17 +1,30 @@
 //! The programs with settings, and SIP exchanges in a line each.
 
-use sip_fw_agent::kernel::{Action, DryRun, TableSizes, now_ns};
-use sip_fw_common::abi::{Event, Service, ServiceKind, Settings, Source, SourceState};
+use sip_fw_agent::kernel::{Action, DryRun, TableSizes, now_ns, possible_cpus};
+use sip_fw_common::abi::{Event, Live, ServiceKind, Settings, Source, SourceState};
 use sip_fw_common::reason::Reason;
+use sip_fw_core::rules::{Action as Fate, Plan, Rule, RuleSet, Service};
 
 use crate::frames::Path;
 
 pub const SECOND: u64 = 1_000_000_000;
 pub const MINUTE: u64 = 60 * SECOND;
 
+/// Small tables load quickly.
+pub const SIZES: TableSizes = TableSizes {
+    bans: 4096,
+    ban_prefixes: 64,
+    sources: 8192,
+    strikes: 4096,
+    transactions: 8192,
+    nonces: 8192,
+    peers: 4096,
+};
+
 pub struct Rig {
     pub run: DryRun,
-    pub settings: Settings,
+    pub plan: Plan,
+    pub live: Live,
     seen: Vec<u64>,
     next_branch: u32,
     /// Changes the last digits of every nonce, so that two rows of a table share none.
@@ -95,50 +108,58 @@ impl Rig {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let sizes = TableSizes {
-            bans: 4096,
-            ban_prefixes: 64,
-            sources: 8192,
-            strikes: 4096,
-            transactions: 8192,
-            nonces: 8192,
-            peers: 4096,
-        };
-        let mut run = DryRun::load(&sizes).unwrap();
-        let sip = Service { kind: ServiceKind::Sip as u8, ..Service::default() };
-        let gated = Service { kind: ServiceKind::Opaque as u8, number: 1, ..Service::default() };
-        run.tables.write_ports(&[(false, 5060, sip), (true, 5060, sip), (true, 443, gated)]).unwrap();
+        let mut run = DryRun::load(&SIZES).unwrap();
+        let service = |kind, ports| Service { kind, refusal: 0, default: Fate::Allow, ports };
+        let sip = service(ServiceKind::Sip, vec![(false, 5060, 5060), (true, 5060, 5060)]);
+        let gated = service(ServiceKind::Opaque, vec![(true, 443, 443)]);
         let mut settings = Settings {
-            clock_offset_ns: 0,
-            fixed_now_ns: 0,
             window_ns: 10 * MINUTE,
             decay_ns: 30 * 24 * 60 * MINUTE,
             known_peer_ns: 0,
             ladder_ns: [MINUTE, 10 * MINUTE, 60 * MINUTE, 0, 0, 0, 0, 0],
             ipv6_mask: u64::MAX,
-            hash_seed: 0x1234_5678_9abc_def1,
             threshold: 5,
             ladder_steps: 3,
             observe: 0,
             scope_host: 0,
-            prefix_bans: 0,
-            zero: 0,
         };
         change(&mut settings);
-        run.tables.write_settings(&settings).unwrap();
-        let mut rig = Self { run, settings, seen: Vec::new(), next_branch: 0, suffix: 0 };
+        let live = Live { hash_seed: 0x1234_5678_9abc_def1, ..Live::default() };
+        run.tables.write_live(&live).unwrap();
+        let plan = Plan {
+            settings,
+            services: vec![sip, gated],
+            rules: Vec::new(),
+            own: Vec::new(),
+            generation: 1,
+            cpus: possible_cpus(),
+            prefixes_max: 1024,
+        };
+        put_in_force(&mut run, &plan);
+        let mut rig = Self { run, plan, live, seen: Vec::new(), next_branch: 0, suffix: 0 };
         rig.last_reason();
         rig
     }
 
     /// Moves the programs' clock forward.
     pub fn wait(&mut self, ns: u64) {
-        self.settings.clock_offset_ns += ns;
-        self.run.tables.write_settings(&self.settings).unwrap();
+        self.live.clock_offset_ns += ns;
+        self.run.tables.write_live(&self.live).unwrap();
+    }
+
+    /// Puts the plan in force as it is now.
+    pub fn apply(&mut self) {
+        put_in_force(&mut self.run, &self.plan);
+    }
+
+    /// Puts these rules in force.
+    pub fn apply_rules(&mut self, rules: Vec<Rule>) {
+        self.plan.rules = rules;
+        self.apply();
     }
 
     pub fn now_ns(&self) -> u64 {
-        now_ns() + self.settings.clock_offset_ns
+        now_ns() + self.live.clock_offset_ns
     }
 
     /// An arriving packet: what became of it and why.
@@ -210,6 +231,11 @@ impl Rig {
         assert_eq!((now - before, changed.next()), (1, None));
         Reason::from_number(u8::try_from(number).unwrap())
     }
+}
+
+fn put_in_force(run: &mut DryRun, plan: &Plan) {
+    let loaded = run.tables.load_rule_set(&RuleSet::compile(plan).unwrap()).unwrap();
+    run.tables.put_in_force(&loaded).unwrap();
 }
 
 pub fn source(path: Path) -> Source {

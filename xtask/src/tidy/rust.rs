@@ -7,11 +7,13 @@ use super::code;
 const UNSAFE_HOMES: &[&str] = &[
     "sip-fw-common/src/abi/pod.rs",
     "sip-fw-common/src/head.rs",
+    "sip-fw-common/src/rules/header.rs",
     // Packet bytes; map entries; shared counters; helpers of the kernel that aya-ebpf does not wrap.
     "sip-fw-ebpf/src/packet.rs",
     "sip-fw-ebpf/src/tables.rs",
     "sip-fw-ebpf/src/atomic.rs",
     "sip-fw-ebpf/src/clock.rs",
+    "sip-fw-ebpf/src/bench.rs",
     "sip-fw-ebpf/src/scan.rs",
     "sip-fw-agent/src/kernel/",
     // Namespaces, children that enter them, signals, packet sockets.

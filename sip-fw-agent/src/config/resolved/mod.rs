@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sip_fw_common::abi::{Service, Settings};
+use sip_fw_common::abi::{ServiceKind, Settings};
 use sip_fw_common::limits::LADDER_STEPS_MAX;
 use sip_fw_core::source::Ipv6Prefix;
 
@@ -85,41 +85,41 @@ pub struct Config {
 impl Config {
     /// The programs' settings.
     #[must_use]
-    pub fn settings(&self, hash_seed: u64, prefix_bans: u32) -> Settings {
+    pub fn settings(&self) -> Settings {
         let mut ladder_ns = [0; LADDER_STEPS_MAX];
         for (to, step) in ladder_ns.iter_mut().zip(&self.ban.ladder) {
             *to = nanos(*step);
         }
         Settings {
-            clock_offset_ns: 0,
-            fixed_now_ns: 0,
             window_ns: nanos(self.ban.window),
             decay_ns: nanos(self.ban.decay),
             known_peer_ns: nanos(self.ban.known_peer),
             ladder_ns,
             ipv6_mask: self.ipv6.mask(),
-            hash_seed,
             threshold: self.ban.threshold,
             ladder_steps: self.ban.ladder.len().min(LADDER_STEPS_MAX) as u32,
             observe: u32::from(self.mode == Mode::Observe),
             scope_host: u32::from(self.ban.scope_host),
-            prefix_bans,
-            zero: 0,
         }
     }
 
-    /// Every port of every service: is it TCP, its number, its service.
+    /// Every port of every service: is it TCP, the port, the number of the service.
     #[must_use]
-    pub fn ports(&self) -> Vec<(bool, u16, Service)> {
-        let mut ports = Vec::new();
-        for (number, service) in self.services.iter().enumerate() {
-            let value =
-                Service { kind: service.kind as u8, number: number as u8, refusal: service.refusal, _pad: [0; 5] };
-            for listen in &service.listen {
-                ports.extend((listen.first..=listen.last).map(|port| (listen.tcp, port, value)));
-            }
-        }
-        ports
+    pub fn ports(&self) -> Vec<(bool, u16, u8)> {
+        let ports = (0..).zip(&self.services).flat_map(|(number, service)| {
+            let of = move |listen: &Listen| {
+                let tcp = listen.tcp;
+                (listen.first..=listen.last).map(move |port| (tcp, port, number))
+            };
+            service.listen.iter().flat_map(of)
+        });
+        ports.collect()
+    }
+
+    /// Kinds of the services, by their number.
+    #[must_use]
+    pub fn service_kinds(&self) -> Vec<ServiceKind> {
+        self.services.iter().map(|service| service.kind).collect()
     }
 
     /// Names of the services, by their number.

@@ -29,7 +29,7 @@ pub struct ServiceRules {
     pub name: String,
     /// Whether it is parsed.
     pub kind: ServiceKind,
-    /// How it refuses a wrong password; see [`refusal`](sip_fw_common::abi::Service::refusal).
+    /// How it refuses a wrong password; see `refusal` of [`sip_fw_common::rules::ServiceEntry`].
     pub refusal: u8,
     /// Its ports.
     pub listen: Vec<Listen>,

@@ -1,0 +1,183 @@
+//! Rule sets in the kernel: loading one beside the one in force, and putting it in its place at once.
+
+use aya::maps::{Array, ArrayOfMaps, MapData};
+use sip_fw_common::abi::{Live, RULE_SET_BEFORE, RULE_SET_IN_FORCE, Settings};
+use sip_fw_common::rules::{COUNTER_WORDS, Header, PAGE_WORDS, Page, counter_at};
+use sip_fw_core::rules::RuleSet;
+
+use super::tables::{failed, found};
+use super::{KernelError, Tables};
+
+/// BPF_F_INNER_MAP (linux/bpf.h, 5.10): rule sets differ in their length.
+pub(super) const INNER_MAP: u32 = 1 << 12;
+
+/// The slots of the rule sets.
+pub(super) type Slots = ArrayOfMaps<MapData, Array<MapData, Page>>;
+
+/// A rule set in the kernel, in force or not.
+pub struct Loaded {
+    pages: Array<MapData, Page>,
+}
+
+/// Packets and bytes that a line decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Matched {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on.
+    pub bytes: u64,
+}
+
+impl Tables {
+    /// What changes while a rule set stays in force; all zero before any was written.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn live(&self) -> Result<Live, KernelError> {
+        self.live.get(&0, 0).map_err(failed("cannot read what is live"))
+    }
+
+    /// Writes what changes while a rule set stays in force.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn write_live(&mut self, live: &Live) -> Result<(), KernelError> {
+        self.live.set(0, live, 0).map_err(failed("cannot write what is live"))
+    }
+
+    /// Copies a rule set into the kernel; nothing of it is in force yet.
+    ///
+    /// # Errors
+    /// If the kernel refuses, for want of memory above all.
+    pub fn load_rule_set(&self, set: &RuleSet) -> Result<Loaded, KernelError> {
+        let len = u32::try_from(set.pages().len()).unwrap_or(u32::MAX);
+        let mut pages = Array::create(len, INNER_MAP).map_err(failed("cannot create a rule set"))?;
+        for (number, page) in (0..).zip(set.pages()).filter(|(_, page)| **page != Page::EMPTY) {
+            pages.set(number, page, 0).map_err(failed("cannot fill a rule set"))?;
+        }
+        Ok(Loaded { pages })
+    }
+
+    /// Puts a rule set in force, at once and whole for the next packet. What waited for a confirmation no longer does.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn put_in_force(&mut self, set: &Loaded) -> Result<(), KernelError> {
+        self.set_slot(RULE_SET_IN_FORCE, set)?;
+        self.set_slot(RULE_SET_BEFORE, set)?;
+        self.wait_for_confirmation(0)
+    }
+
+    /// The same until a point of the programs' clock: then the rule set before is in force again, agent or no agent.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn put_in_force_until(&mut self, set: &Loaded, until_ns: u64) -> Result<(), KernelError> {
+        if let Some(before) = self.in_force()? {
+            self.set_slot(RULE_SET_BEFORE, &before)?;
+        }
+        self.wait_for_confirmation(until_ns)?;
+        self.set_slot(RULE_SET_IN_FORCE, set)
+    }
+
+    /// Puts a rule set in the place of one that waits for its confirmation; it goes on waiting.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn replace_tentative(&mut self, set: &Loaded) -> Result<(), KernelError> {
+        self.set_slot(RULE_SET_IN_FORCE, set)
+    }
+
+    /// Keeps the rule set that waited for its confirmation.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn confirm_rule_set(&mut self) -> Result<(), KernelError> {
+        self.wait_for_confirmation(0)?;
+        match self.slot(RULE_SET_IN_FORCE)? {
+            Some(set) => self.set_slot(RULE_SET_BEFORE, &set),
+            None => Ok(()),
+        }
+    }
+
+    /// The rule set in force; None before any was.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn in_force(&self) -> Result<Option<Loaded>, KernelError> {
+        let live = self.live()?;
+        let lapsed = live.confirm_until_ns != 0 && super::now_ns() >= live.confirm_until_ns;
+        self.slot(if lapsed { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })
+    }
+
+    /// The settings in force; all zero before any were written.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn settings(&self) -> Result<Settings, KernelError> {
+        self.in_force()?.map_or_else(|| Ok(Settings::default()), |set| Ok(set.header()?.settings))
+    }
+
+    fn wait_for_confirmation(&mut self, until_ns: u64) -> Result<(), KernelError> {
+        let live = self.live()?;
+        self.write_live(&Live { confirm_until_ns: until_ns, ..live })
+    }
+
+    fn slot(&self, slot: u32) -> Result<Option<Loaded>, KernelError> {
+        Ok(found(self.rule_sets.get(&slot, 0), "cannot open a rule set")?.map(|pages| Loaded { pages }))
+    }
+
+    fn set_slot(&mut self, slot: u32, set: &Loaded) -> Result<(), KernelError> {
+        self.rule_sets.set(slot, &set.pages, 0).map_err(failed("cannot put a rule set in force"))
+    }
+}
+
+impl Loaded {
+    /// Its first page.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn header(&self) -> Result<Header, KernelError> {
+        Ok(*Header::of(&self.page(0)?))
+    }
+
+    /// All of its pages but the counters, which are left out.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn pages(&self) -> Result<Vec<Page>, KernelError> {
+        (0..self.header()?.counters / PAGE_WORDS).map(|number| self.page(number)).collect()
+    }
+
+    /// What each rule decided on, by its number in the kernel, over all CPUs.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn matched(&self) -> Result<Vec<Matched>, KernelError> {
+        let header = self.header()?;
+        let mut sums = vec![Matched::default(); header.rules as usize];
+        let mut page = (u32::MAX, Page::EMPTY);
+        for cpu in 0..header.cpus {
+            for (rule, sum) in (0..).zip(&mut sums) {
+                let at = counter_at(&header, cpu, rule);
+                if page.0 != at / PAGE_WORDS {
+                    page = (at / PAGE_WORDS, self.page(at / PAGE_WORDS)?);
+                }
+                let slot = (at % PAGE_WORDS / COUNTER_WORDS * COUNTER_WORDS) as usize;
+                sum.packets = sum.packets.wrapping_add(page.1.words[slot]);
+                sum.bytes = sum.bytes.wrapping_add(page.1.words[slot + 1]);
+            }
+        }
+        Ok(sums)
+    }
+
+    fn page(&self, number: u32) -> Result<Page, KernelError> {
+        self.pages.get(&number, 0).map_err(failed("cannot read a rule set"))
+    }
+}
+
+/// CPUs that may run the programs.
+#[must_use]
+pub fn possible_cpus() -> u32 {
+    aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,131 @@
+//! A compiled rule set in memory.
+
+use std::net::IpAddr;
+
+use sip_fw_common::abi::{PORT_TABLE_LEN, ServiceKind};
+use sip_fw_common::rules::{Action, Decision, Header, Page, Who, decide, service, service_at};
+
+/// A compiled rule set: its pages, as the kernel holds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSet {
+    pub(super) pages: Vec<Page>,
+    pub(super) rules: u32,
+    pub(super) services: u32,
+    pub(super) prefixes: usize,
+    pub(super) first_matches: Vec<bool>,
+}
+
+/// Which line decides, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is done.
+    pub action: Action,
+    /// The line.
+    pub by: Line,
+}
+
+/// A line of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// This host's own addresses, before all rules.
+    Own,
+    /// The rule at this position of the plan, from 0.
+    Rule(usize),
+    /// The default of the service.
+    Default,
+}
+
+impl RuleSet {
+    /// Its pages.
+    #[must_use]
+    pub fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// What the programs go by.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        const EMPTY: &Page = &Page::EMPTY;
+        Header::of(self.pages.first().unwrap_or(EMPTY))
+    }
+
+    /// Kernel memory that it takes, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        (self.pages.len() * size_of::<Page>()) as u64
+    }
+
+    /// Prefixes that all rules came to.
+    #[must_use]
+    pub const fn prefixes(&self) -> usize {
+        self.prefixes
+    }
+
+    /// Whether the rule at this position of the plan ever decides anything.
+    #[must_use]
+    pub fn ever_decides(&self, rule: usize) -> bool {
+        self.first_matches.get(rule + 1).copied().unwrap_or(false)
+    }
+
+    /// What happens to an address at a service; `is_peer` tells whether it is a known peer.
+    #[must_use]
+    pub fn verdict(&self, address: IpAddr, service_number: u8, is_peer: bool) -> Verdict {
+        let header = self.header();
+        let column = u32::from(service_number).min(self.services);
+        let found = decide(self.pages.as_slice(), header, who(address), column);
+        let mut decision = found.unwrap_or(Decision::new(Action::Allow, 0));
+        if is_peer && decision.asks_for_peers() {
+            decision = service(self.pages.as_slice(), header, service_number).learned();
+        }
+        Verdict { action: decision.action(), by: self.line(decision.rule()) }
+    }
+
+    /// The line of a rule's number in the kernel.
+    #[must_use]
+    pub const fn line(&self, number: u32) -> Line {
+        match number {
+            0 => Line::Own,
+            number if number < self.rules => Line::Rule(number as usize - 1),
+            _ => Line::Default,
+        }
+    }
+
+    /// The number in the kernel of the rule at this position of the plan.
+    #[must_use]
+    pub const fn number_of_rule(&self, rule: usize) -> u32 {
+        rule as u32 + 1
+    }
+
+    /// The number in the kernel of a service's default.
+    #[must_use]
+    pub const fn number_of_default(&self, service: usize) -> u32 {
+        self.rules + service as u32
+    }
+}
+
+/// Every port of every service, and the service's number, in a rule set's pages: is it TCP, the port, the number.
+#[must_use]
+pub fn ports(pages: &[Page]) -> Vec<(bool, u16, u8)> {
+    let Some(first) = pages.first() else { return Vec::new() };
+    let header = Header::of(first);
+    (0..PORT_TABLE_LEN)
+        .filter_map(|slot| Some((slot >> 16 != 0, slot as u16, service_at(pages, header, slot)?)))
+        .collect()
+}
+
+/// Kinds of the services in a rule set's pages, by their number.
+#[must_use]
+pub fn service_kinds(pages: &[Page]) -> Vec<ServiceKind> {
+    let Some(first) = pages.first() else { return Vec::new() };
+    let header = Header::of(first);
+    let kind = |number| ServiceKind::from_number(service(pages, header, number).kind()).unwrap_or(ServiceKind::Opaque);
+    (0..header.services_len as u8).map(kind).collect()
+}
+
+/// An address as the lookup takes it.
+fn who(address: IpAddr) -> Who {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => Who { v4: true, high: u64::from(v4.to_bits()), low: 0 },
+        IpAddr::V6(v6) => Who { v4: false, high: (v6.to_bits() >> 64) as u64, low: v6.to_bits() as u64 },
+    }
+}
