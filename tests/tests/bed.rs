@@ -1,11 +1,12 @@
 //! The bed itself, without sip-fw: hosts reach each other, phones register, taps see it, and nothing protects the PBX.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 
-use sip_fw_e2e::actors::{Fleet, FleetReport, Guess, Guesser, NonceHabit, Phone, Registration, Spoofer};
+use sip_fw_e2e::actors::{Fleet, FleetReport, Guess, Guesser, NonceHabit, Phone, Registration, Session, Spoofer};
 use sip_fw_e2e::family::source_name;
-use sip_fw_e2e::peers::{ACCOUNTS, Baresip, Kamailio, Nonces, Scenario, Sipp, SippEnd, svcrack};
+use sip_fw_e2e::peers::{ACCOUNTS, Baresip, Dns, Echo, Kamailio, ListServer, Nonces, Scenario, Sipp, SippEnd, svcrack};
 use sip_fw_e2e::registrar::{Registrar, Settings};
 use sip_fw_e2e::sip::Transport;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
@@ -180,6 +181,66 @@ fn a_mistyped_baresip_tries_many_times_at_once() {
         })
         .unwrap();
         baresip.stop(PATIENCE);
+    }
+}
+
+#[test]
+fn a_session_carries_lines_and_a_tap_sees_it_open() {
+    let bed = Bed::new().unwrap();
+    let echo = Echo::start(&bed.pbx, 443).unwrap();
+    let cable = Tap::cable(&bed, &bed.pbx).unwrap();
+    for family in Family::BOTH {
+        let web = SocketAddr::new(bed.pbx.address(family), 443);
+        let mut session = Session::open(&bed.office, bed.office.nth(family, 9), web).unwrap();
+        assert!(session.carries(PATIENCE) && session.carries(PATIENCE), "{family:?}");
+        let openings = cable.openings().unwrap();
+        let ours: Vec<_> = openings.iter().filter(|opening| Family::of(&opening.source.ip()) == family).collect();
+        assert_eq!(ours.len(), 2, "{ours:?}");
+        assert_eq!(
+            (ours[0].source, ours[0].direction, ours[0].accepted),
+            (session.local().unwrap(), Direction::Out, false)
+        );
+        assert_eq!((ours[1].source, ours[1].direction, ours[1].accepted), (web, Direction::In, true));
+        let closed = SocketAddr::new(web.ip(), 444);
+        assert!(Session::open(&bed.office, bed.office.address(family), closed).is_err());
+    }
+    assert_eq!((echo.accepted(), echo.bytes()), (2, 4 * 17));
+}
+
+#[test]
+fn names_and_lists_are_served_until_the_servers_go_away() {
+    let bed = Bed::new().unwrap();
+    let within = |work: &(dyn Fn() -> std::io::Result<Vec<u8>> + Sync)| bed.pbx.namespace().within(work).unwrap();
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x06office\x04test\0\0\x01\0\x01";
+    for family in Family::BOTH {
+        let (dns, lists) =
+            (Dns::start(&bed.carrier).unwrap(), ListServer::start(&bed.carrier, "203.0.113.9\n").unwrap());
+        dns.set("office.test", &[bed.office.address(Family::V4)]);
+        let ask = || -> std::io::Result<Vec<u8>> {
+            let socket = UdpSocket::bind((bed.pbx.address(family), 0))?;
+            socket.connect(Dns::address(&bed.carrier, family))?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.send(question)?;
+            let mut answer = vec![0; 512];
+            let length = socket.recv(&mut answer)?;
+            answer.truncate(length);
+            Ok(answer)
+        };
+        assert!(within(&ask).unwrap().ends_with(&[0, 4, 10, 98, 1, 1]));
+        let url = ListServer::url(&bed.carrier, family);
+        let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let fetch = || -> std::io::Result<Vec<u8>> {
+            let mut stream = TcpStream::connect(host)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
+            let mut page = Vec::new();
+            stream.read_to_end(&mut page)?;
+            Ok(page)
+        };
+        assert!(String::from_utf8(within(&fetch).unwrap()).unwrap().ends_with("\r\n\r\n203.0.113.9\n"));
+        assert_eq!((dns.queries(), lists.served()), (1, 1));
+        drop((dns, lists));
+        assert!(within(&ask).is_err() && within(&fetch).is_err());
     }
 }
 
