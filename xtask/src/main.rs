@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod apt;
+mod bench;
 mod bpf_toolchain;
 mod build;
 mod ci;
@@ -49,6 +50,8 @@ enum Verb {
     Test(test::Options),
     /// Shows the main job: an attacker banned, the office served, a spoofer banning nobody (root)
     Demo(demo::Options),
+    /// Measures what packets cost, beside an empty program in the same run (root)
+    Bench(bench::Options),
     /// Runs what a change must pass besides `test`: format, lints, docs, tidy, licences
     Ci,
     /// Checks what the compiler and clippy do not see: dependency direction, homes of unsafe, file headers …
@@ -88,6 +91,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Test(options) => return test::run(&workspace, &options),
         Verb::Demo(options) => return demo::run(&workspace, &options),
+        Verb::Bench(options) => return bench::run(&workspace, &options),
         Verb::Ci => return ci::run(&workspace),
         Verb::Tidy => {
             let mut steps = Steps::new("tidy");
