@@ -40,9 +40,9 @@ struct Row {
     bench: &'static str,
     case: String,
     prefixes: usize,
-    /// Nanoseconds of the program itself: its median less that of the empty program.
+    /// Nanoseconds of the program itself: the median of what a round takes more than one of the empty program.
     own_ns: f64,
-    /// Its median in those of the empty program.
+    /// Its time with the empty program's, in that of the empty program.
     ratio: f64,
     /// Its own cost in that of the smallest list.
     growth: f64,

@@ -85,14 +85,14 @@ fn grow(run: &mut BenchRun, each: bool, v4: bool, from: From) -> Result<Vec<Row>
         let sources: Vec<_> = (0..BENCH_SOURCES as usize).map(|n| source(&mut random, &nets, n, v4, from)).collect();
         run.set_sources(&sources)?;
         let measured = measure::ingress(run, &segment(v4))?;
-        let own_ns = measured.whole_ns - measured.floor_ns;
+        let own_ns = measured.own_ns;
         let first_ns = rows.first().map_or(own_ns, |row| row.own_ns);
         rows.push(Row {
             bench: "rules",
             case: case.clone(),
             prefixes: size,
             own_ns,
-            ratio: measured.whole_ns / measured.floor_ns,
+            ratio: (measured.floor_ns + own_ns) / measured.floor_ns,
             growth: own_ns / first_ns,
             added_ns: own_ns - first_ns,
             min: measured.min_ns,

@@ -5,7 +5,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
-    Asked, Ban, BanOrigin, Event, EventKind, Evidence, Known, Method, Nonce, Peer, ServiceKind, Settings, Source,
+    Asked, Ban, BanOrigin, Event, EventKind, Evidence, Known, Live, Method, Nonce, Peer, ServiceKind, Settings, Source,
     Transaction, TransactionKey,
 };
 use sip_fw_common::hash;
@@ -101,14 +101,8 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     let seed = live.hash_seed;
     let key = TransactionKey { source, branch: hash::span(head, seed, found.branch()) };
     if status < 100 {
-        let asked = Asked {
-            time_ns: clock::now_ns(live),
-            method: status as u8,
-            service: place.ports.service,
-            tcp: u8::from(place.ports.tcp),
-            _pad: [0; 5],
-        };
-        tables::ask(&key, &asked);
+        let tcp = u64::from(place.ports.tcp) << 16;
+        ask(live, &key, u64::from(status) | u64::from(place.ports.service) << 8 | tcp);
         return Reason::OutUnjudged;
     }
     let asked = tables::asked(&key);
@@ -195,6 +189,20 @@ fn message(context: &TcContext, place: &Place) -> Reason {
             Reason::FailureProven
         }
     }
+}
+
+/// Remembers a request of this host. `how`: its method, the service's number, and whether over TCP, eight bits each. A
+/// function of its own, for a stack of its own.
+#[inline(never)]
+fn ask(live: &Live, key: &TransactionKey, how: u64) {
+    let asked = Asked {
+        time_ns: clock::now_ns(live),
+        method: how as u8,
+        service: (how >> 8) as u8,
+        tcp: (how >> 16) as u8,
+        _pad: [0; 5],
+    };
+    tables::ask(key, &asked);
 }
 
 /// Clears what a success with proof clears, and makes its source a known peer.

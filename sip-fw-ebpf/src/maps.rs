@@ -2,8 +2,9 @@
 //!
 //! The sizes here are placeholders; user space sets the configured ones when it loads the object.
 
+use aya_ebpf::bindings::bpf_map_type::BPF_MAP_TYPE_ARRAY;
 use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_NO_PREALLOC};
-use aya_ebpf::btf_maps::{Array as PageArray, ArrayOfMaps};
+use aya_ebpf::btf_maps::ArrayOfMaps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
@@ -20,8 +21,16 @@ use sip_fw_common::sip::{Cursor, Scan};
 #[map]
 pub static LIVE: Array<Live> = Array::with_max_entries(1, 0);
 
-/// A rule set: settings, ports, services, access rules. Its length is that of the rules.
-pub type RuleSetPages = PageArray<Page, 1, { BPF_F_INNER_MAP as usize }>;
+/// A rule set: an array of pages, as long as its rules need. Described by sizes: with types, Linux 6.1 takes only maps that
+/// were made with types, too, for one of these.
+#[repr(C)]
+pub struct RuleSetPages {
+    r#type: *const [i32; BPF_MAP_TYPE_ARRAY as usize],
+    key_size: *const [i32; size_of::<u32>()],
+    value_size: *const [i32; size_of::<Page>()],
+    max_entries: *const [i32; 1],
+    map_flags: *const [i32; BPF_F_INNER_MAP as usize],
+}
 
 /// The rule set in force, and the one before it. Written by the agent, a whole rule set at once.
 #[btf_map]

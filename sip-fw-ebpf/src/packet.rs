@@ -149,6 +149,16 @@ pub struct Place {
     pub ports: Ports,
 }
 
+impl Place {
+    /// No message.
+    pub const NOWHERE: Self = Self {
+        source: Source { bits: 0 },
+        payload: 0,
+        payload_len: 0,
+        ports: Ports { peer: 0, tcp: false, service: 0, refusal: 0 },
+    };
+}
+
 /// What fits into one argument of a global function, which has five.
 pub struct Ports {
     /// The peer's port.

@@ -1,7 +1,9 @@
 //! Operations on the maps: the only place that dereferences map values.
 
+use core::ffi::c_void;
+
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_map_lookup_elem};
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
     Asked, Ban, Event, EventKind, Known, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SET_BEFORE, RULE_SET_IN_FORCE,
@@ -37,14 +39,30 @@ pub fn rules() -> Option<Rules> {
     let live = LIVE.get(0)?;
     let waits = live.confirm_until_ns != 0 && crate::clock::now_ns(live) >= live.confirm_until_ns;
     let set = RULE_SETS.get(if waits { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })?;
-    let header = Header::of(set.get(0)?);
+    let header = Header::of(page(set, 0)?);
     Some(Rules { live, header, set })
+}
+
+/// A page of a rule set.
+#[inline(always)]
+fn page(set: &RuleSetPages, number: u32) -> Option<&Page> {
+    // SAFETY: a live map value; but for counters, nobody writes it once it is in force.
+    page_mut(set, number).map(|page| unsafe { &*page })
+}
+
+/// The same, to write a counter into it.
+#[inline(always)]
+fn page_mut(set: &RuleSetPages, number: u32) -> Option<*mut Page> {
+    let map = core::ptr::from_ref(set).cast_mut().cast::<c_void>();
+    // SAFETY: a map that RULE_SETS gave, and a key of its size; the value is a page, or null behind the last one.
+    let page = unsafe { bpf_map_lookup_elem(map, (&raw const number).cast()) }.cast::<Page>();
+    if page.is_null() { None } else { Some(page) }
 }
 
 impl Pages for Rules {
     #[inline(always)]
     fn page(&self, number: u32) -> Option<&Page> {
-        self.set.get(number)
+        page(self.set, number)
     }
 
     #[inline(always)]
@@ -110,7 +128,7 @@ impl Rules {
             return;
         }
         let at = rules::counter_at(self.header, cpu, rule);
-        let Some(page) = self.set.get_ptr_mut(at / rules::PAGE_WORDS) else { return };
+        let Some(page) = page_mut(self.set, at / rules::PAGE_WORDS) else { return };
         // Both words of a counter lie in one page: counters begin with a page, and their words divide it.
         let slot = (at % rules::PAGE_WORDS / rules::COUNTER_WORDS * rules::COUNTER_WORDS) as usize;
         // SAFETY: below the length of a page; nobody but this CPU writes its counters.
