@@ -117,6 +117,7 @@ fn decide(rules: &Rules, high: u64, low: u64, column: u64, bytes: u64) -> Decisi
     let who = Who { v4: column & V4_COLUMN != 0, high, low };
     let column = column as u32;
     let source = if who.v4 { Source::v4(high as u32) } else { Source::v6(high, rules.settings().ipv6_mask) };
+    // The rule set was replaced while this packet was looked up: rather one packet too many than a mixture of two.
     let Some(mut decision) = rules.decide(who, column) else { return Decision::new(Action::Allow, 0) };
     if decision.asks_for_peers() && tables::is_peer(rules.settings(), source, clock::now_ns(rules.live)) {
         decision = rules.learned(column);
@@ -124,7 +125,10 @@ fn decide(rules: &Rules, high: u64, low: u64, column: u64, bytes: u64) -> Decisi
     let header = rules.header;
     let is_default = decision.rule() >= header.rules.wrapping_sub(header.services_len);
     // Whom this host asks must be able to answer.
-    if is_default && matches!(decision.action(), Action::Deny) && tables::was_asked(source, clock::now_ns(rules.live)) {
+    if is_default
+        && matches!(decision.action(), Action::Deny)
+        && tables::was_asked(source, column, clock::now_ns(rules.live))
+    {
         return Decision::new(Action::Allow, decision.rule());
     }
     // The ports of no service have no line that counts.

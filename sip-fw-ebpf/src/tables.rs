@@ -68,15 +68,24 @@ impl Pages for Rules {
     #[inline(always)]
     fn leaf(&self, first: u32, last: u32, key: u64) -> Option<u32> {
         // Mostly there is but one.
-        if first >= last { Some(first) } else { Some(sip_fw_leaf(first, last, key)) }
+        if first >= last {
+            return Some(first);
+        }
+        let leaf = sip_fw_leaf(first, last, key, self.header.generation);
+        (leaf != NO_LEAF).then_some(leaf)
     }
 }
 
-/// Searches among leaves. A global function: the verifier walks its loop once, and what it returns is one unknown number.
+/// In the place of a leaf: the rule set was replaced meanwhile.
+const NO_LEAF: u32 = u32::MAX;
+
+/// Searches among the leaves of the rule set of this generation. A global function: the verifier walks its loop once, and what
+/// it returns is one unknown number. It cannot be handed a map, so it must see that it has the same one.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sip_fw_leaf(first: u32, last: u32, key: u64) -> u32 {
-    rules().and_then(|rules| rules::search(&rules, first, last, key)).unwrap_or(first)
+pub extern "C" fn sip_fw_leaf(first: u32, last: u32, key: u64, generation: u32) -> u32 {
+    let same = rules().filter(|rules| rules.header.generation == generation);
+    same.and_then(|rules| rules::search(&rules, first, last, key)).unwrap_or(NO_LEAF)
 }
 
 /// Puts a number where the verifier loses sight of it: what it cannot know makes no states of its own.
@@ -488,12 +497,14 @@ pub fn ask(key: &TransactionKey, asked: &Asked) {
     let _ = ASKED.insert(TransactionKey { source: key.source, branch: Asked::ANY_BRANCH }, asked, 0);
 }
 
-/// Whether this host asked a source so lately that an answer may be on its way.
+/// Whether this host asked a source from a service's port so lately that an answer to it may be on its way.
 #[inline(always)]
-pub fn was_asked(source: Source, now_ns: u64) -> bool {
+pub fn was_asked(source: Source, service: u32, now_ns: u64) -> bool {
     // SAFETY: a live map value, copied out at once.
     let asked = unsafe { ASKED.get(TransactionKey { source, branch: Asked::ANY_BRANCH }) };
-    asked.is_some_and(|asked| now_ns.saturating_sub(asked.time_ns) < ANSWER_TIME_NS)
+    asked.is_some_and(|asked| {
+        u32::from(asked.service) == service && now_ns.saturating_sub(asked.time_ns) < ANSWER_TIME_NS
+    })
 }
 
 /// What this host asked there, once: the first answer takes it.

@@ -48,6 +48,8 @@ pub struct Agent {
     pub trouble: Option<String>,
     /// The rule set, as the kernel goes by it.
     pub in_force: InForce,
+    /// Number of the last rule set that was compiled.
+    pub generation: u32,
     /// A configuration that waits for its confirmation.
     pub waiting: Option<Waiting>,
     /// Addresses that the configuration does not spell out.

@@ -173,7 +173,8 @@ impl Agent {
     }
 
     fn prepare(&mut self, order: Order) {
-        let preparing = prepare(&self.lists, &order.file, &order.text, self.next_generation());
+        let generation = self.next_generation();
+        let preparing = prepare(&self.lists, &order.file, &order.text, generation);
         let outcomes = self.outcomes.clone();
         drop(tokio::spawn(async move {
             let ready = preparing.await;
@@ -192,16 +193,16 @@ impl Agent {
 
     /// Keeps what waits for its confirmation.
     pub fn confirm(&mut self) -> Result<AppliedView, Failure> {
-        let Some(waiting) = self.waiting.take() else {
+        let Some(waiting) = &self.waiting else {
             return Err(Failure::new(ExitCode::NotFound, "nothing waits for a confirmation"));
         };
         if waiting.until_ns <= kernel::now_ns() {
-            self.waiting = Some(waiting);
             return Err(Failure::new(ExitCode::NotFound, "too late: the configuration before is in force again"));
         }
         self.kernel.tables.confirm_rule_set()?;
         let mut view = AppliedView::new(&self.in_force.set);
-        view.notes.extend(self.keep());
+        view.notes.extend(self.keep(&waiting.before));
+        self.waiting = None;
         self.handle(Input::RulesApplied);
         Ok(view)
     }
@@ -243,15 +244,18 @@ impl Agent {
 
     fn recompile(&mut self) {
         let own = own_addresses();
-        let compiled = compile(&self.config, &self.lists.snapshot(), &own, self.next_generation());
+        let generation = self.next_generation();
+        let compiled = compile(&self.config, &self.lists.snapshot(), &own, generation);
         if let Err(failure) = compiled.and_then(|set| self.replace_in_force(set, own)) {
             let reason = format!("new addresses of lists are not in force: {failure}");
             self.publisher.tell(Record::new(clock::wall(), EventName::Degraded).because(reason));
         }
     }
 
-    fn next_generation(&self) -> u32 {
-        self.in_force.set.header().generation.wrapping_add(1)
+    /// Each rule set has a number of its own: the programs tell by it whether two look-ups met the same one.
+    fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
     }
 
     fn replace_in_force(&mut self, set: RuleSet, own: Vec<IpAddr>) -> Result<(), Failure> {
@@ -300,10 +304,10 @@ impl Agent {
         self.controller.set_rules(rules(&config));
         self.services = services::views(&config.ports(), &config.service_kinds(), &config.service_names());
         self.config = config;
-        self.in_force = InForce { text, set: Arc::new(set), loaded, own };
+        let before = std::mem::replace(&mut self.in_force, InForce { text, set: Arc::new(set), loaded, own }).text;
         self.matches.forget();
         match terms {
-            Terms::Safely | Terms::Forced => view.notes.extend(self.keep()),
+            Terms::Safely | Terms::Forced => view.notes.extend(self.keep(&before)),
             // The file stays as it is, and what it was tried with is remembered.
             Terms::Tentatively(_) | Terms::RolledBack => {}
         }
@@ -344,13 +348,24 @@ impl Agent {
         Err(Failure::new(ExitCode::Refused, message))
     }
 
-    /// Makes what is in force the configuration that the next start goes by. Says what of that failed.
-    fn keep(&self) -> Option<String> {
+    /// Makes what is in force the configuration that the next start goes by, unless somebody changed that file since `before` was
+    /// in force. Says what of that failed.
+    fn keep(&self, before: &str) -> Option<String> {
         let text = &self.in_force.text;
-        let kept = self.state.applied(text);
-        let is_there = fs::read_to_string(&self.file).is_ok_and(|found| found == *text);
-        let copied = if is_there { Ok(()) } else { replace(&self.file, text) };
         let own = self.file.display();
+        let copied = match fs::read_to_string(&self.file) {
+            Ok(found) if found == *text => Ok(()),
+            // Somebody is at work on it.
+            Ok(found) if found != before => {
+                let note = format!("{own} was changed meanwhile and is left as it is; the next start goes by it");
+                return Some(match self.state.applied(text) {
+                    Ok(()) => note,
+                    Err(error) => format!("{note}; {error}"),
+                });
+            }
+            Ok(_) | Err(_) => replace(&self.file, text),
+        };
+        let kept = self.state.applied(text);
         match (copied, kept) {
             (Err(error), _) => {
                 Some(format!("it could not be copied to {own}: {error}; the next start goes by {own} as it is"))
