@@ -93,9 +93,9 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         StartLine::Request(method @ (Method::Register | Method::Invite | Method::Options)) => method as u64,
         _ => return Reason::OutUnjudged,
     };
-    tables::hide(scratch, kind);
+    scan::hide(scratch, kind);
     scan::response(scratch, Cursor::new(start, len, zero));
-    let status = tables::hidden(scratch) as u16;
+    let status = scan::hidden(scratch) as u16;
     let Scratch { head, scan: found, event, ban, peer, .. } = scratch;
 
     let seed = live.hash_seed;

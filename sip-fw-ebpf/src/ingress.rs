@@ -209,9 +209,9 @@ fn message(context: &XdpContext, place: &Place) -> Reason {
         StartLine::Response(_) => RESPONSE,
         StartLine::Unknown => return Reason::Unparsed,
     };
-    tables::hide(scratch, kind);
+    scan::hide(scratch, kind);
     scan::request(scratch, Cursor::new(start, len, zero));
-    let kind = tables::hidden(scratch);
+    let kind = scan::hidden(scratch);
     if !scratch.scan.has_via() {
         return if kind == RESPONSE { Reason::ResponseIn } else { Reason::Unparsed };
     }

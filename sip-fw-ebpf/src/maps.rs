@@ -100,7 +100,7 @@ pub struct Scratch {
     pub peer: Peer,
     /// The event being built.
     pub event: Event,
-    /// See [`crate::tables::hide`].
+    /// See [`crate::scan::hide`].
     pub hidden: u64,
     /// When the next sample of a denied packet may be told.
     pub next_sample_ns: u64,

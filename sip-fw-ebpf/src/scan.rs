@@ -44,3 +44,17 @@ unsafe extern "C" fn response_chunk(_: u32, _: *mut c_void) -> c_long {
     let Some(scratch) = tables::scratch_egress() else { return 1 };
     c_long::from(!scan_chunk::<true>(&scratch.head, &mut scratch.cursor, &mut scratch.scan))
 }
+
+/// Puts a number where the verifier loses sight of it: what it cannot know makes no states of its own.
+#[inline(always)]
+pub fn hide(scratch: &mut Scratch, number: u64) {
+    // SAFETY: a reference is valid for writes.
+    unsafe { (&raw mut scratch.hidden).write_volatile(number) }
+}
+
+/// The number that was hidden.
+#[inline(always)]
+pub fn hidden(scratch: &Scratch) -> u64 {
+    // SAFETY: a reference is valid for reads.
+    unsafe { (&raw const scratch.hidden).read_volatile() }
+}

@@ -88,20 +88,6 @@ pub extern "C" fn sip_fw_leaf(first: u32, last: u32, key: u64, generation: u32) 
     same.and_then(|rules| rules::search(&rules, first, last, key)).unwrap_or(NO_LEAF)
 }
 
-/// Puts a number where the verifier loses sight of it: what it cannot know makes no states of its own.
-#[inline(always)]
-pub fn hide(scratch: &mut Scratch, number: u64) {
-    // SAFETY: a reference is valid for writes.
-    unsafe { (&raw mut scratch.hidden).write_volatile(number) }
-}
-
-/// The number that was hidden.
-#[inline(always)]
-pub fn hidden(scratch: &Scratch) -> u64 {
-    // SAFETY: a reference is valid for reads.
-    unsafe { (&raw const scratch.hidden).read_volatile() }
-}
-
 impl Rules {
     /// What the programs go by.
     #[inline(always)]
