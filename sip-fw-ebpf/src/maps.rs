@@ -67,7 +67,8 @@ pub static NONCES: LruHashMap<u64, Nonce> = LruHashMap::with_max_entries(1024, 0
 #[map]
 pub static UNREAD: Array<u64> = Array::with_max_entries(UNREAD_SECONDS, 0);
 
-/// Known peers. Only a success with proof gets an entry, so forged packets cannot push anybody out.
+/// Known peers. Only a success with proof, or whom this host asked and who answered, gets an entry, so forged packets cannot
+/// push anybody out.
 #[map]
 pub static PEERS: LruHashMap<PeerKey, Peer> = LruHashMap::with_max_entries(1024, 0);
 
