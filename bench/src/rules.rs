@@ -10,13 +10,32 @@ use sip_fw_common::limits::BENCH_SOURCES;
 use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
 
 use crate::frame::{PORT, segment};
+use crate::measure::{self, Measured};
 use crate::random::Random;
-use crate::{Goal, Row, measure};
+use crate::{Goal, Row};
 
 const SIZES: [usize; 3] = [10, 1000, 100_000];
 /// Goals: the program's own cost with the largest list, in that of the smallest, and what it adds.
 const GROWTH_MAX: f64 = 3.0;
 const ADDED_MAX_NS: f64 = 40.0;
+
+/// How many sources take turns.
+#[derive(Clone, Copy)]
+enum Sources {
+    /// As many as take part in an attack at once: what they need stays in the caches.
+    Hot,
+    /// So many that each packet finds the caches cold.
+    Cold,
+}
+
+impl Sources {
+    const fn count(self) -> usize {
+        match self {
+            Self::Hot => 1024,
+            Self::Cold => BENCH_SOURCES as usize,
+        }
+    }
+}
 
 /// Where the packets come from.
 #[derive(Clone, Copy)]
@@ -31,6 +50,34 @@ enum From {
 
 /// Measures all cases.
 pub fn run() -> Result<(Vec<Row>, Vec<Goal>)> {
+    let mut rows = Vec::new();
+    let mut goals = Vec::new();
+    for each in [false, true] {
+        for v4 in [true, false] {
+            let mut random = Random::new(0x5eed_0000_0001);
+            let lists = SIZES.map(|size| (0..size).map(|_| net(&mut random, v4)).collect::<Vec<_>>());
+            let mut runs = lists.iter().map(|nets| load(&plan(nets, each))).collect::<Result<Vec<_>>>()?;
+            for from in [From::Match, From::Miss, From::Default] {
+                for sources in [Sources::Hot, Sources::Cold] {
+                    let case = case(v4, from, each, sources);
+                    eprintln!("{case}");
+                    for (run, nets) in runs.iter_mut().zip(&lists) {
+                        let count = sources.count();
+                        let sources: Vec<_> = (0..count).map(|n| source(&mut random, nets, n, v4, from)).collect();
+                        run.set_sources(&sources)?;
+                    }
+                    let grown = grow(&case, &measure::ingress(&runs, &segment(v4))?);
+                    goals.extend(grown.last().into_iter().flat_map(|row| judge(row, sources)));
+                    rows.extend(grown);
+                }
+            }
+        }
+    }
+    Ok((rows, goals))
+}
+
+/// The programs with these rules in force.
+fn load(plan: &Plan) -> Result<BenchRun> {
     let mut run = BenchRun::load(&TableSizes {
         bans: 1024,
         ban_prefixes: 16,
@@ -41,65 +88,55 @@ pub fn run() -> Result<(Vec<Row>, Vec<Goal>)> {
         peers: 1024,
     })?;
     run.tables.write_live(&Live { hash_seed: 1, ..Live::default() })?;
-    let mut rows = Vec::new();
-    for each in [false, true] {
-        for v4 in [true, false] {
-            for from in [From::Match, From::Miss, From::Default] {
-                rows.extend(grow(&mut run, each, v4, from)?);
-            }
-        }
-    }
-    let goals = rows.iter().filter(|row| row.prefixes == SIZES[SIZES.len() - 1]).flat_map(|row| {
-        let Row { case, growth, added_ns, .. } = row;
-        [
-            Goal {
-                text: format!("{case}: grows {growth:.2} times, less than {GROWTH_MAX}"),
-                met: *growth < GROWTH_MAX,
-            },
-            Goal {
-                text: format!("{case}: adds {added_ns:.1} ns, less than {ADDED_MAX_NS}"),
-                met: *added_ns < ADDED_MAX_NS,
-            },
-        ]
-    });
-    let goals = goals.collect();
-    Ok((rows, goals))
+    let set = RuleSet::compile(plan).context("access rules")?;
+    let loaded = run.tables.load_rule_set(&set)?;
+    run.tables.put_in_force(&loaded)?;
+    Ok(run)
 }
 
-fn grow(run: &mut BenchRun, each: bool, v4: bool, from: From) -> Result<Vec<Row>> {
+fn case(v4: bool, from: From, each: bool, sources: Sources) -> String {
     let family = if v4 { "ipv4" } else { "ipv6" };
-    let kind = match from {
+    let from = match from {
         From::Match => "match",
         From::Miss => "miss",
         From::Default => "default",
     };
-    let case = format!("{family} {kind}{}", if each { ", a rule for each prefix" } else { "" });
-    let mut rows: Vec<Row> = Vec::new();
-    for size in SIZES {
-        eprintln!("{case}, {size} prefixes");
-        let mut random = Random::new(0x5eed_0000_0001);
-        let nets: Vec<_> = (0..size).map(|_| net(&mut random, v4)).collect();
-        let set = RuleSet::compile(&plan(&nets, each)).context("access rules")?;
-        let loaded = run.tables.load_rule_set(&set)?;
-        run.tables.put_in_force(&loaded)?;
-        let sources: Vec<_> = (0..BENCH_SOURCES as usize).map(|n| source(&mut random, &nets, n, v4, from)).collect();
-        run.set_sources(&sources)?;
-        let measured = measure::ingress(run, &segment(v4))?;
-        let own_ns = measured.own_ns;
-        let first_ns = rows.first().map_or(own_ns, |row| row.own_ns);
-        rows.push(Row {
-            bench: "rules",
-            case: case.clone(),
-            prefixes: size,
-            own_ns,
-            ratio: (measured.floor_ns + own_ns) / measured.floor_ns,
-            growth: own_ns / first_ns,
-            added_ns: own_ns - first_ns,
-            min: measured.min_ns,
-            max: measured.max_ns,
+    let each = if each { ", a rule each" } else { "" };
+    let cold = if matches!(sources, Sources::Cold) { ", cold" } else { "" };
+    format!("{family} {from}{each}{cold}")
+}
+
+/// The rows of a case, beside the smallest list.
+fn grow(case: &str, measured: &[Measured]) -> Vec<Row> {
+    let first_ns = measured[0].own_ns;
+    let row = |(prefixes, measured): (usize, &Measured)| Row {
+        bench: "rules",
+        case: case.to_owned(),
+        prefixes,
+        own_ns: measured.own_ns,
+        ratio: (measured.floor_ns + measured.own_ns) / measured.floor_ns,
+        growth: measured.own_ns / first_ns,
+        added_ns: measured.own_ns - first_ns,
+        min: measured.min_ns,
+        max: measured.max_ns,
+    };
+    SIZES.into_iter().zip(measured).map(row).collect()
+}
+
+/// The goals of a case. What cold caches add is the machine's memory, not the rules'.
+fn judge(row: &Row, sources: Sources) -> Vec<Goal> {
+    let Row { case, growth, added_ns, .. } = row;
+    let mut goals = vec![Goal {
+        text: format!("{case}: grows {growth:.2} times, less than {GROWTH_MAX}"),
+        met: *growth < GROWTH_MAX,
+    }];
+    if matches!(sources, Sources::Hot) {
+        goals.push(Goal {
+            text: format!("{case}: adds {added_ns:.1} ns, less than {ADDED_MAX_NS}"),
+            met: *added_ns < ADDED_MAX_NS,
         });
     }
-    Ok(rows)
+    goals
 }
 
 fn plan(nets: &[IpNet], each: bool) -> Plan {

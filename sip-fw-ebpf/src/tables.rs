@@ -12,7 +12,7 @@ use sip_fw_common::abi::{
 use sip_fw_common::ladder;
 use sip_fw_common::limits::{ANSWER_TIME_NS, CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
-use sip_fw_common::rules::{self, Decision, Header, Page, Pages, ServiceEntry, Who};
+use sip_fw_common::rules::{self, Decision, Header, LEAF_WORDS, Page, Pages, ServiceEntry, Who};
 use sip_fw_common::sip::Scan;
 
 use crate::atomic::Shared;
@@ -67,9 +67,12 @@ impl Pages for Rules {
 
     #[inline(always)]
     fn leaf(&self, first: u32, last: u32, key: u64) -> Option<u32> {
-        // Mostly there is but one.
+        // Mostly there is but one, or two.
         if first >= last {
             return Some(first);
+        }
+        if last - first == 1 {
+            return Some(if self.word(last.wrapping_mul(LEAF_WORDS))? <= key { last } else { first });
         }
         let leaf = sip_fw_leaf(first, last, key, self.header.generation);
         (leaf != NO_LEAF).then_some(leaf)
@@ -99,7 +102,7 @@ impl Rules {
     #[inline(always)]
     pub fn service(&self, tcp: bool, port: u16) -> Option<(u8, ServiceEntry)> {
         let number = rules::service_at(self, self.header, port_slot(tcp, port))?;
-        Some((number, rules::service(self, self.header, number)))
+        Some((number, self.header.service(number)))
     }
 
     /// What the access rules say of an address in a column.
@@ -111,7 +114,7 @@ impl Rules {
     /// The decision for known peers of a service.
     #[inline(always)]
     pub fn learned(&self, column: u32) -> Decision {
-        rules::service(self, self.header, column as u8).learned()
+        self.header.service(column as u8).learned()
     }
 
     /// Counts a packet of a rule on this CPU.

@@ -22,7 +22,7 @@ pub use values::{
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// An enum with stable numbers and names that travels as its number.
 macro_rules! number_enum {

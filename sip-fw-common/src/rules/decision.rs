@@ -11,15 +11,15 @@ pub enum Action {
     Trust,
 }
 
-/// What is decided for a source at a service, and by which rule.
+/// What is decided for a source at a service, and by which rule: in the lower 30 bits, beside [`super::DIRECT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decision(pub u32);
 
 impl Decision {
     /// Rules at most: so many numbers fit.
-    pub const RULES_MAX: u32 = 1 << 28;
-    const ACTION_SHIFT: u32 = 30;
-    const LEARNED: u32 = 1 << 29;
+    pub const RULES_MAX: u32 = 1 << 27;
+    const ACTION_SHIFT: u32 = 28;
+    const LEARNED: u32 = 1 << 27;
 
     /// A decision by the rule of this number.
     #[must_use]
@@ -65,6 +65,7 @@ impl Decision {
 }
 
 /// A service in one word.
+#[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ServiceEntry(pub u64);
 

@@ -1,8 +1,9 @@
 //! The layout of a rule set: pages, its first page, trees.
 #![expect(unsafe_code, reason = "the first page is a struct; this file is the only place that says so")]
 
-use super::PAGE_WORDS;
+use super::{PAGE_WORDS, ServiceEntry};
 use crate::abi::Settings;
+use crate::limits::SERVICES_MAX;
 
 /// A part of a rule set.
 #[repr(C, align(8))]
@@ -24,7 +25,7 @@ pub struct Tree {
     /// The start of the first cell. What is before it belongs to the first cell, too.
     pub base: u64,
     /// Number of the first word of the directory; one word for each cell: its first and its last leaf (upper
-    /// half), or [`super::NESTED`] and the number of the first word of a tree for this cell.
+    /// half), or [`super::NESTED`] and the record of a tree for this cell.
     pub directory: u32,
     /// Cells of the directory, at least one. What is behind the last one belongs to it, too.
     pub cells: u32,
@@ -49,8 +50,6 @@ pub struct Header {
     /// Number of the first word of the port table: a byte for each port, [`crate::abi::port_slot`]; 0 or the service's
     /// number and 1.
     pub ports: u32,
-    /// Number of the first word of the services: [`super::ServiceEntry`].
-    pub services: u32,
     /// Services. The column behind theirs in a row is for the ports of none.
     pub services_len: u32,
     /// Number of the first word of the rows: a [`super::Decision`] for each column of each row.
@@ -61,6 +60,10 @@ pub struct Header {
     pub rules: u32,
     /// CPUs that have counters.
     pub cpus: u32,
+    /// Padding.
+    pub _pad: u32,
+    /// The services; the first [`Header::services_len`] are valid.
+    pub services: [ServiceEntry; SERVICES_MAX],
 }
 const _: () = assert!(size_of::<Header>() <= size_of::<Page>() && align_of::<Header>() == align_of::<Page>());
 
@@ -71,6 +74,13 @@ impl Header {
     pub const fn of(page: &Page) -> &Self {
         // SAFETY: not larger than a page and aligned alike, as asserted above; integers alone, valid for any bits.
         unsafe { &*core::ptr::from_ref(page).cast::<Self>() }
+    }
+
+    /// A service by its number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn service(&self, number: u8) -> ServiceEntry {
+        self.services[number as usize % SERVICES_MAX]
     }
 
     /// As a first page.

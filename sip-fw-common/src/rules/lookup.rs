@@ -1,8 +1,8 @@
 //! Looking up in a rule set; the same code in the kernel and in user space.
 
 use super::{
-    COUNTER_WORDS, DEEPER, Decision, Header, LEAF_PIECES, LEAF_WORDS, NESTED, PAGE_WORDS, Page, SEARCH_STEPS_MAX,
-    ServiceEntry, TREE_WORDS, Tree,
+    COUNTER_WORDS, DEEPER, DIRECT, Decision, Header, LEAF_PIECES, LEAF_WORDS, NESTED, PAGE_WORDS, Page,
+    SEARCH_STEPS_MAX, TREE_WORDS, Tree,
 };
 
 /// Pages by their number: a kernel map, or memory.
@@ -62,13 +62,12 @@ fn cell(pages: &(impl Pages + ?Sized), tree: &Tree, key: u64) -> Option<u64> {
     pages.word(tree.directory.wrapping_add(cell as u32))
 }
 
-/// The directory that a cell leads to.
+/// The tree of a record.
 #[inline(always)]
-fn nested(pages: &(impl Pages + ?Sized), cell: u64) -> Option<Tree> {
-    let at = cell as u32;
-    let words = &pages.page(at / PAGE_WORDS)?.words;
+fn record(pages: &(impl Pages + ?Sized), number: u32) -> Option<Tree> {
+    let words = &pages.page(number / (PAGE_WORDS / TREE_WORDS))?.words;
     // Records do not cross pages.
-    let slot = (at % PAGE_WORDS / TREE_WORDS * TREE_WORDS) as usize;
+    let slot = (number % (PAGE_WORDS / TREE_WORDS) * TREE_WORDS) as usize;
     Some(Tree::of([words[slot], words[slot + 1], words[slot + 2]]))
 }
 
@@ -79,10 +78,10 @@ pub fn find(pages: &(impl Pages + ?Sized), tree: &Tree, key: u64) -> Option<u32>
     let mut leaves = cell(pages, tree, key)?;
     // Directories are nested DIRECTORIES_MAX deep.
     if leaves & NESTED != 0 {
-        leaves = cell(pages, &nested(pages, leaves)?, key)?;
+        leaves = cell(pages, &record(pages, leaves as u32)?, key)?;
     }
     if leaves & NESTED != 0 {
-        leaves = cell(pages, &nested(pages, leaves)?, key)?;
+        leaves = cell(pages, &record(pages, leaves as u32)?, key)?;
     }
     let first = pages.leaf(leaves as u32, (leaves >> 32) as u32, key)?;
     let page = pages.page(first / (PAGE_WORDS / LEAF_WORDS))?;
@@ -95,13 +94,6 @@ pub fn find(pages: &(impl Pages + ?Sized), tree: &Tree, key: u64) -> Option<u32>
     }
     let values = page.words[((at + LEAF_PIECES + before / 2) % PAGE_WORDS) as usize];
     Some((values >> (32 * (before & 1))) as u32)
-}
-
-/// The tree at the beginning of a page.
-#[inline(always)]
-fn deeper(pages: &(impl Pages + ?Sized), value: u32) -> Option<Tree> {
-    let words = &pages.page(value & !DEEPER)?.words;
-    Some(Tree::of([words[0], words[1], words[2]]))
 }
 
 /// An address to look up: IPv4 in `high`, its lower half; IPv6 in both, in host order.
@@ -119,13 +111,16 @@ pub struct Who {
 #[inline(always)]
 #[must_use]
 pub fn decide(pages: &(impl Pages + ?Sized), header: &Header, who: Who, column: u32) -> Option<Decision> {
-    let tree = if who.v4 { &header.v4 } else { &header.v6 };
-    let mut row = find(pages, tree, who.high)?;
-    if row & DEEPER != 0 {
-        row = find(pages, &deeper(pages, row)?, who.low)?;
+    let first = if who.v4 { &header.v4 } else { &header.v6 };
+    let mut value = find(pages, first, who.high)?;
+    if value & DEEPER != 0 {
+        value = find(pages, &record(pages, value & !DEEPER)?, who.low)?;
+    }
+    if value & DIRECT != 0 {
+        return Some(Decision(value & !DIRECT));
     }
     let columns = header.services_len + 1;
-    let slot = row.wrapping_mul(columns).wrapping_add(column);
+    let slot = value.wrapping_mul(columns).wrapping_add(column);
     pages.half(header.rows.wrapping_mul(2).wrapping_add(slot)).map(Decision)
 }
 
@@ -135,13 +130,6 @@ pub fn decide(pages: &(impl Pages + ?Sized), header: &Header, who: Who, column: 
 pub fn service_at(pages: &(impl Pages + ?Sized), header: &Header, slot: u32) -> Option<u8> {
     let word = pages.word(header.ports.wrapping_add(slot / 8))?;
     ((word >> (8 * (slot & 7))) as u8).checked_sub(1)
-}
-
-/// A service by its number.
-#[inline(always)]
-#[must_use]
-pub fn service(pages: &(impl Pages + ?Sized), header: &Header, number: u8) -> ServiceEntry {
-    ServiceEntry(pages.word(header.services.wrapping_add(u32::from(number))).unwrap_or(0))
 }
 
 /// Number of the first word of a rule's counter on a CPU.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use sip_fw_common::abi::{PORT_TABLE_LEN, port_slot};
-use sip_fw_common::rules::{COUNTER_WORDS, DEEPER, Decision, Header, PAGE_WORDS, Page, ServiceEntry, Tree};
+use sip_fw_common::limits::SERVICES_MAX;
+use sip_fw_common::rules::{COUNTER_WORDS, DEEPER, DIRECT, Decision, Header, PAGE_WORDS, Page, ServiceEntry, Tree};
 
 use super::set::RuleSet;
 use super::sweep::{Row, Rows, columns, sweep};
-use super::tree::{Piece, align, append, append_deeper};
+use super::tree::{Piece, align, append, append_record};
 use super::{Action, Plan, PlanError, Rule};
 use crate::limits::RULE_SET_BYTES_MAX;
 
@@ -87,24 +88,28 @@ impl Layout<'_> {
             v6: Tree::default(),
             generation: *generation,
             ports: words.len() as u32,
-            services: 0,
             services_len: services.len() as u32,
             rows: 0,
             counters: 0,
             rules: (self.rules.len() + services.len()) as u32,
             cpus: *cpus,
+            _pad: 0,
+            services: [ServiceEntry::default(); SERVICES_MAX],
         };
         words.extend(self.ports());
-        header.services = words.len() as u32;
-        words.extend(self.services());
+        for (entry, service) in header.services.iter_mut().zip(self.services()) {
+            *entry = service;
+        }
         header.rows = words.len() as u32;
-        let decisions: Vec<u32> = self.rows.list().iter().flat_map(|row| self.decisions(row)).collect();
-        words.extend(
-            decisions.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or(0)) << 32),
-        );
-        let v4: Vec<Piece> = v4.iter().take_while(|(start, _)| *start <= u128::from(u32::MAX)).map(narrow).collect();
+        let (rows, values) = self.rows_and_values();
+        words
+            .extend(rows.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or(0)) << 32));
+        let valued = |(start, row): &(u128, u32)| (*start, values[*row as usize]);
+        let v4 = v4.iter().map(valued).take_while(|(start, _)| *start <= u128::from(u32::MAX));
+        let v4: Vec<Piece> = v4.map(|(start, value)| (start as u64, value)).collect();
         header.v4 = append(&mut words, &v4);
-        let v6 = self.halve(&mut words, v6);
+        let v6: Vec<_> = v6.iter().map(valued).collect();
+        let v6 = halve(&mut words, &v6);
         header.v6 = append(&mut words, &v6);
         header.counters = align(&mut words, PAGE_WORDS);
         let counters = u64::from(*cpus) * u64::from(header.rules) * u64::from(COUNTER_WORDS);
@@ -131,13 +136,30 @@ impl Layout<'_> {
         bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
     }
 
-    fn services(&self) -> Vec<u64> {
-        let entry = |(column, service): (usize, &super::Service)| {
+    fn services(&self) -> impl Iterator<Item = ServiceEntry> {
+        let entry = move |(column, service): (usize, &super::Service)| {
             let learned = self.learned[column];
             let decision = learned.map_or(self.default(column), |rule| self.by_rule(rule));
-            ServiceEntry::new(service.kind as u8, service.refusal, decision).0
+            ServiceEntry::new(service.kind as u8, service.refusal, decision)
         };
-        self.plan.services.iter().enumerate().map(entry).collect()
+        self.plan.services.iter().enumerate().map(entry)
+    }
+
+    /// The rows whose columns differ, one behind the other, and what stands for each row in a leaf.
+    fn rows_and_values(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut rows = Vec::new();
+        let mut next = 0;
+        let value = |row: &Row| {
+            let decisions = self.decisions(row);
+            if decisions.iter().all(|decision| *decision == decisions[0]) {
+                return DIRECT | decisions[0];
+            }
+            rows.extend(decisions);
+            next += 1;
+            next - 1
+        };
+        let values = self.rows.list().iter().map(value).collect();
+        (rows, values)
     }
 
     fn decisions(&self, row: &Row) -> Vec<u32> {
@@ -162,35 +184,32 @@ impl Layout<'_> {
             None => Decision::new(Action::Allow, 0),
         }
     }
-
-    /// IPv6 by its first eight bytes; where something changes within them, a tree of the rest.
-    fn halve(&self, words: &mut Vec<u64>, pieces: &[(u128, u32)]) -> Vec<Piece> {
-        let mut halved: Vec<Piece> = Vec::new();
-        let mut rest = pieces;
-        let mut running = 0;
-        while let [(start, _), ..] = rest {
-            let high = (start >> 64) as u64;
-            let (inside, after) = rest.split_at(rest.iter().take_while(|(at, _)| (at >> 64) as u64 == high).count());
-            let last = inside.last().map_or(running, |piece| piece.1);
-            let mut low: Vec<Piece> = inside.iter().map(|(at, value)| (*at as u64, *value)).collect();
-            if low[0].0 != 0 {
-                low.insert(0, (0, running));
-            }
-            if low.len() == 1 {
-                halved.push((high, low[0].1));
-            } else {
-                halved.push((high, DEEPER | append_deeper(words, &low)));
-                // What comes behind, unless it is divided, too.
-                let divided = |next: &u64| after.first().is_some_and(|(at, _)| (at >> 64) as u64 == *next);
-                halved.extend(high.checked_add(1).filter(|next| !divided(next)).map(|next| (next, last)));
-            }
-            running = last;
-            rest = after;
-        }
-        halved
-    }
 }
 
-fn narrow(piece: &(u128, u32)) -> Piece {
-    (piece.0 as u64, piece.1)
+/// IPv6 by its first eight bytes; where something changes within them, a tree of the rest.
+fn halve(words: &mut Vec<u64>, pieces: &[(u128, u32)]) -> Vec<Piece> {
+    let mut halved: Vec<Piece> = Vec::new();
+    let mut rest = pieces;
+    let mut running = 0;
+    while let [(start, _), ..] = rest {
+        let high = (start >> 64) as u64;
+        let (inside, after) = rest.split_at(rest.iter().take_while(|(at, _)| (at >> 64) as u64 == high).count());
+        let last = inside.last().map_or(running, |piece| piece.1);
+        let mut low: Vec<Piece> = inside.iter().map(|(at, value)| (*at as u64, *value)).collect();
+        if low[0].0 != 0 {
+            low.insert(0, (0, running));
+        }
+        if low.len() == 1 {
+            halved.push((high, low[0].1));
+        } else {
+            let tree = append(words, &low);
+            halved.push((high, DEEPER | append_record(words, &tree)));
+            // What comes behind, unless it is divided, too.
+            let divided = |next: &u64| after.first().is_some_and(|(at, _)| (at >> 64) as u64 == *next);
+            halved.extend(high.checked_add(1).filter(|next| !divided(next)).map(|next| (next, last)));
+        }
+        running = last;
+        rest = after;
+    }
+    halved
 }

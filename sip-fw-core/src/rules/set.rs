@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sip_fw_common::abi::{PORT_TABLE_LEN, ServiceKind};
-use sip_fw_common::rules::{Action, Decision, Header, Page, Who, decide, service, service_at};
+use sip_fw_common::rules::{Action, Decision, Header, Page, Who, decide, service_at};
 
 /// A compiled rule set: its pages, as the kernel holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl RuleSet {
         let found = decide(self.pages.as_slice(), header, who(address), column);
         let mut decision = found.unwrap_or(Decision::new(Action::Allow, 0));
         if is_peer && decision.asks_for_peers() {
-            decision = service(self.pages.as_slice(), header, service_number).learned();
+            decision = header.service(service_number).learned();
         }
         Verdict { action: decision.action(), by: self.line(decision.rule()) }
     }
@@ -118,7 +118,7 @@ pub fn ports(pages: &[Page]) -> Vec<(bool, u16, u8)> {
 pub fn service_kinds(pages: &[Page]) -> Vec<ServiceKind> {
     let Some(first) = pages.first() else { return Vec::new() };
     let header = Header::of(first);
-    let kind = |number| ServiceKind::from_number(service(pages, header, number).kind()).unwrap_or(ServiceKind::Opaque);
+    let kind = |number| ServiceKind::from_number(header.service(number).kind()).unwrap_or(ServiceKind::Opaque);
     (0..header.services_len as u8).map(kind).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Lays sorted pieces of an address space out as a tree of the rule set.
 
-use sip_fw_common::rules::{CELLS_MAX, DIRECTORIES_MAX, LEAF_PIECES, LEAF_WORDS, NESTED, PAGE_WORDS, TREE_WORDS, Tree};
+use sip_fw_common::rules::{CELLS_MAX, DIRECTORIES_MAX, LEAF_PIECES, LEAF_WORDS, NESTED, TREE_WORDS, Tree};
 
 /// The start of a piece, and its value.
 pub type Piece = (u64, u32);
@@ -52,10 +52,7 @@ impl Directories<'_> {
         let per_leaf = LEAF_PIECES as usize;
         if depth < DIRECTORIES_MAX && divides && last / per_leaf - first / per_leaf >= LEAVES_SEARCHED {
             let tree = self.append(words, first, last, depth + 1);
-            let at = align(words, TREE_WORDS);
-            words.extend(tree.words());
-            align(words, TREE_WORDS);
-            return NESTED | u64::from(at);
+            return NESTED | u64::from(append_record(words, &tree));
         }
         let leaf = |piece: usize| u64::from(self.first_leaf) + (piece / per_leaf) as u64;
         leaf(first) | leaf(last) << 32
@@ -68,13 +65,12 @@ pub fn align(words: &mut Vec<u64>, unit: u32) -> u32 {
     words.len() as u32
 }
 
-/// Appends a tree with a page in front that leads to it; returns the number of that page.
-pub fn append_deeper(words: &mut Vec<u64>, pieces: &[Piece]) -> u32 {
-    let tree = append(words, pieces);
-    let page = align(words, PAGE_WORDS) / PAGE_WORDS;
+/// Appends the record of a tree; returns its number.
+pub fn append_record(words: &mut Vec<u64>, tree: &Tree) -> u32 {
+    let record = align(words, TREE_WORDS) / TREE_WORDS;
     words.extend(tree.words());
-    align(words, PAGE_WORDS);
-    page
+    align(words, TREE_WORDS);
+    record
 }
 
 fn leaf_words(pieces: &[Piece]) -> [u64; LEAF_WORDS as usize] {
