@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use sip_fw_agent::kernel::{BenchRun, TableSizes, possible_cpus};
+use sip_fw_agent::kernel::{BenchRun, Loaded, TableSizes, possible_cpus};
 use sip_fw_common::abi::{Live, ServiceKind, Settings};
 use sip_fw_common::limits::BENCH_SOURCES;
 use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
@@ -89,7 +89,7 @@ fn load(plan: &Plan) -> Result<BenchRun> {
     })?;
     run.tables.write_live(&Live { hash_seed: 1, ..Live::default() })?;
     let set = RuleSet::compile(plan).context("access rules")?;
-    let loaded = run.tables.load_rule_set(&set)?;
+    let loaded = Loaded::load(&set)?;
     run.tables.put_in_force(&loaded)?;
     Ok(run)
 }

@@ -43,11 +43,14 @@ pub const SERVICES_MAX: usize = 64;
 pub const UNREAD_SECONDS: u32 = 4096;
 
 /// Requests of this host to upstreams that wait for their answer. Only this host makes entries.
-pub const ASKED_MAX: u32 = 4096;
+pub const ASKED_MAX: u32 = 16_384;
 
-/// Nanoseconds for which an answer to a request of this host is awaited: the longest that a transaction without an answer
+/// Nanoseconds for which an answer to a request of this host is let in: the longest that a transaction without an answer
 /// lasts (64 T1, RFC 3261 §17.1).
 pub const ANSWER_TIME_NS: u64 = 32_000_000_000;
+
+/// The same for an INVITE, which rings until somebody picks up or timer C ends it (RFC 3261 §16.6: more than three minutes).
+pub const INVITE_ANSWER_TIME_NS: u64 = 240_000_000_000;
 
 /// Denied packets of which a sample is told, per second and CPU: a flood is counted, not told.
 pub const DENIED_SAMPLES_PER_SECOND: u64 = 10;

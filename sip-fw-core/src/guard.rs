@@ -1,10 +1,12 @@
 //! What must never be banned, whoever asks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::limits::{BAN_IPV4_PREFIX_MIN, BAN_IPV6_PREFIX_MIN};
+use crate::rules::{Action, Line, RuleSet, Verdict};
 use crate::source::{Ipv6Prefix, Target, show_net};
 
 /// Why a ban is refused.
@@ -27,13 +29,11 @@ pub enum Refusal {
     /// Nothing is ever sent from it.
     #[error("{0} contains multicast addresses")]
     Multicast(String),
-    /// The access list trusts it.
-    #[error("{found} is trusted: access rule \"{rule}\" says so for {trusted}")]
+    /// The access list trusts it, at every service.
+    #[error("{found} is trusted: access rule \"{rule}\" says so")]
     Trusted {
         /// The target.
         found: String,
-        /// The prefix of the rule.
-        trusted: String,
         /// The name of the rule.
         rule: String,
     },
@@ -59,24 +59,27 @@ impl Admitted {
     }
 }
 
+/// The access rules, and their names in the order of the plan.
+type Access = (Arc<RuleSet>, Arc<[String]>);
+
 /// Knows what must never be banned.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     own: Vec<IpAddr>,
-    trusted: Vec<(IpNet, String)>,
+    access: Option<Access>,
 }
 
 impl Guard {
     /// With the addresses of this host.
     #[must_use]
     pub const fn new(own: Vec<IpAddr>) -> Self {
-        Self { own, trusted: Vec::new() }
+        Self { own, access: None }
     }
 
-    /// With prefixes that the access list trusts, each with the name of its rule.
+    /// With the access rules, and their names in the order of the plan.
     #[must_use]
-    pub fn with_trusted(self, trusted: Vec<(IpNet, String)>) -> Self {
-        Self { trusted, ..self }
+    pub fn with_access(self, set: Arc<RuleSet>, names: Arc<[String]>) -> Self {
+        Self { access: Some((set, names)), ..self }
     }
 
     /// Admits a target, or says why not.
@@ -108,19 +111,34 @@ impl Guard {
             return Err(Refusal::Unspecified(found));
         }
         // Of a prefix that contains trusted addresses, these pass all the same: trust comes before bans.
-        if let Some(trusted) = self.trusted.iter().find(|(trusted, _)| trusted.contains(&net)) {
-            return Err(Refusal::Trusted { found, trusted: show_net(trusted.0), rule: trusted.1.clone() });
+        if let Some(rule) = self.trusted_by(net) {
+            return Err(Refusal::Trusted { found, rule });
         }
         match self.own.iter().find(|own| net.contains(&own.to_canonical())) {
             Some(address) => Err(Refusal::OwnAddress { found, address: *address }),
             None => Ok(Admitted(target)),
         }
     }
+
+    /// The rule that trusts both ends of a prefix at every service.
+    fn trusted_by(&self, net: IpNet) -> Option<String> {
+        let (set, names) = self.access.as_ref()?;
+        let trusting = |address, service| match set.verdict(address, service, false) {
+            Verdict { action: Action::Trust, by: Line::Rule(rule) } => Some(rule),
+            _ => None,
+        };
+        let ends = [net.network(), net.broadcast()];
+        let rules: Option<Vec<_>> = set.services().flat_map(|service| ends.map(|end| trusting(end, service))).collect();
+        names.get(*rules?.first()?).cloned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use sip_fw_common::abi::{ServiceKind, Settings};
+
     use super::*;
+    use crate::rules::{Plan, Rule, Service};
 
     #[test]
     fn refuses_what_would_hurt_this_host() {
@@ -147,16 +165,49 @@ mod tests {
         ] {
             assert_eq!(admit(text), Err(expected.to_owned()), "{text}");
         }
-        let trusting = guard.clone().with_trusted(vec![("198.51.100.0/24".parse().unwrap(), "carrier".to_owned())]);
-        let target = Ipv6Prefix::DEFAULT.parse("198.51.100.7").unwrap();
-        let refused = trusting.admit(target, Ipv6Prefix::DEFAULT).map(drop).map_err(|refusal| refusal.to_string());
-        assert_eq!(
-            refused,
-            Err("198.51.100.7 is trusted: access rule \"carrier\" says so for 198.51.100.0/24".to_owned())
-        );
         for text in ["10.0.0.0/8", "203.0.113.9", "2a00::/16", "2001:db8:9::1"] {
             let expected = Ipv6Prefix::DEFAULT.parse(text).unwrap();
             assert_eq!(admit(text), Ok(expected));
         }
+    }
+
+    #[test]
+    fn who_is_trusted_at_every_service_is_not_banned() {
+        let rule = |net: &str, to: Option<Vec<u8>>, action| Rule {
+            nets: vec![net.parse().unwrap()],
+            learned: false,
+            to: to.map(|to| to.into_iter().collect()),
+            action,
+        };
+        let service = |port| Service {
+            kind: ServiceKind::Sip,
+            refusal: 0,
+            default: Action::Allow,
+            ports: vec![(false, port, port)],
+        };
+        let plan = Plan {
+            settings: Settings { threshold: 5, ladder_steps: 1, ipv6_mask: u64::MAX, ..Settings::default() },
+            services: vec![service(5060), service(5070)],
+            rules: vec![
+                rule("198.51.100.7/32", None, Action::Allow),
+                rule("198.51.100.0/24", None, Action::Trust),
+                rule("203.0.113.0/24", Some(vec![0]), Action::Trust),
+            ],
+            own: Vec::new(),
+            generation: 1,
+            cpus: 1,
+            prefixes_max: 100,
+        };
+        let set = Arc::new(RuleSet::compile(&plan).unwrap());
+        let guard = Guard::default().with_access(set, ["one", "carrier", "half"].map(str::to_owned).into());
+        let admit = |text: &str| {
+            let target = Ipv6Prefix::DEFAULT.parse(text).unwrap();
+            guard.admit(target, Ipv6Prefix::DEFAULT).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        let carrier = "198.51.100.9 is trusted: access rule \"carrier\" says so";
+        assert_eq!(admit("198.51.100.9"), Err(carrier.to_owned()));
+        assert_eq!(admit("198.51.100.7"), Ok(()), "an earlier rule only allows it");
+        assert_eq!(admit("203.0.113.9"), Ok(()), "trusted at one of two services");
+        assert_eq!(admit("198.51.0.0/16"), Ok(()), "trusted addresses in it pass all the same");
     }
 }

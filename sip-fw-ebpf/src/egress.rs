@@ -11,7 +11,7 @@ use sip_fw_common::abi::{
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
 use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
-use sip_fw_common::limits::CREDENTIALS_MAX;
+use sip_fw_common::limits::{ANSWER_TIME_NS, CREDENTIALS_MAX, INVITE_ANSWER_TIME_NS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
 use sip_fw_common::wire::{self, Packet, Transport};
@@ -89,9 +89,15 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     let start = message_start(head, len, zero);
     let kind = match start_line(head, start) {
         StartLine::Response(status) if status >= 200 => u64::from(status),
-        // A request of this host to an upstream.
-        StartLine::Request(method @ (Method::Register | Method::Invite | Method::Options)) => method as u64,
-        _ => return Reason::OutUnjudged,
+        StartLine::Request(Method::Ack) | StartLine::Response(_) | StartLine::Unknown => return Reason::OutUnjudged,
+        // A request of this host, maybe to an upstream.
+        StartLine::Request(method) => {
+            await_answers(live, source, method as u64 | u64::from(place.ports.service) << 8);
+            if !matches!(method, Method::Register | Method::Invite | Method::Options) {
+                return Reason::OutUnjudged;
+            }
+            method as u64
+        }
     };
     scan::hide(scratch, kind);
     scan::response(scratch, Cursor::new(start, len, zero));
@@ -191,8 +197,18 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     }
 }
 
-/// Remembers a request of this host. `how`: its method, the service's number, and whether over TCP, eight bits each. A
-/// function of its own, for a stack of its own.
+/// Lets the answer to a request of this host in. `how`: its method and the service's number, eight bits each. A function of its
+/// own, for a stack of its own.
+#[inline(never)]
+fn await_answers(live: &Live, source: Source, how: u64) {
+    let method = how as u8;
+    let rings = method == Method::Invite as u8;
+    let time_ns = clock::now_ns(live) + if rings { INVITE_ANSWER_TIME_NS } else { ANSWER_TIME_NS };
+    let mut asked = Asked { time_ns, method, service: (how >> 8) as u8, tcp: 0, _pad: [0; 5] };
+    tables::await_answers(source, &mut asked);
+}
+
+/// Remembers a request of this host until it is answered. `how`: as above, and whether over TCP.
 #[inline(never)]
 fn ask(live: &Live, key: &TransactionKey, how: u64) {
     let asked = Asked {

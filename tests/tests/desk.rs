@@ -8,7 +8,7 @@ use sip_fw_agent::config::parse;
 use sip_fw_agent::control::answer::{Desk, controller_of};
 use sip_fw_agent::control::execute::execute;
 use sip_fw_agent::control::protocol::{Failure, Length, Request};
-use sip_fw_agent::kernel::DryRun;
+use sip_fw_agent::kernel::{DryRun, Loaded};
 use sip_fw_common::abi::{Ban, Source};
 use sip_fw_core::controller::Command;
 use sip_fw_core::guard::Guard;
@@ -88,7 +88,7 @@ fn dry_run() -> DryRun {
     let config = parse("x.toml".as_ref(), "interfaces = [\"eth0\"]").unwrap();
     let mut run = DryRun::load(&config.limits).unwrap();
     let set = RuleSet::compile(&config.plan(Vec::new(), 1, |_| Vec::new())).unwrap();
-    let loaded = run.tables.load_rule_set(&set).unwrap();
+    let loaded = Loaded::load(&set).unwrap();
     run.tables.put_in_force(&loaded).unwrap();
     run
 }

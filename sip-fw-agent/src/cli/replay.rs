@@ -66,9 +66,7 @@ fn configuration(file: &Path) -> Result<Config, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::new(ExitCode::Usage, error.to_string());
     match config::load(file) {
         Ok(config) => Ok(config),
-        Err(ConfigError::Unreadable { error, .. })
-            if error.kind() == io::ErrorKind::NotFound && file == Path::new(DEFAULT_FILE) =>
-        {
+        Err(ConfigError::Unreadable { error, .. }) if error.is_missing() && file == Path::new(DEFAULT_FILE) => {
             replay::default_config().map_err(|faults| usage(&faults))
         }
         Err(error) => Err(usage(&error)),

@@ -1,10 +1,9 @@
 //! From a file to a [`Config`], or to every fault in it.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Config, DEFAULT_FILE, Faults, Paths, raw, resolved};
+use super::{Config, DEFAULT_FILE, FILE_BYTES_MAX, Faults, Paths, raw, resolved};
+use crate::files::{ReadError, read_text};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -14,8 +13,8 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system says.
-        error: io::Error,
+        /// Why.
+        error: ReadError,
         /// What to do.
         hint: &'static str,
     },
@@ -30,15 +29,23 @@ pub enum ConfigError {
 ///
 /// When the file cannot be read, or anything in it is faulty: then with every fault.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        let missing = error.kind() == io::ErrorKind::NotFound;
-        let hint = if missing { "; it must at least say: interfaces = [\"eth0\"]" } else { "" };
-        ConfigError::Unreadable { file: file.to_owned(), error, hint }
-    })?;
+    let text = read(file)?;
     parse(file, &text).map_err(ConfigError::Faulty)
 }
 
-/// Reads the text of a configuration; the file is only named in faults.
+/// Reads the text of a configuration.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn read(file: &Path) -> Result<String, ConfigError> {
+    read_text(file, FILE_BYTES_MAX).map_err(|error| {
+        let hint = if error.is_missing() { "; it must at least say: interfaces = [\"eth0\"]" } else { "" };
+        ConfigError::Unreadable { file: file.to_owned(), error, hint }
+    })
+}
+
+/// Understands the text of a configuration; the file is only named in faults.
 ///
 /// # Errors
 ///
@@ -63,7 +70,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, Faults> {
 ///
 /// When the file cannot be read.
 pub fn client_paths(file: &Path) -> Result<(Paths, Vec<String>, Option<Faults>), ConfigError> {
-    match fs::read_to_string(file) {
+    match read_text(file, FILE_BYTES_MAX) {
         Ok(text) => match parse(file, &text) {
             Ok(config) => {
                 let names = config.service_names();
@@ -71,7 +78,7 @@ pub fn client_paths(file: &Path) -> Result<(Paths, Vec<String>, Option<Faults>),
             }
             Err(faults) => Ok((resolved::paths(&raw::read(&text).0), Vec::new(), Some(faults))),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file == Path::new(DEFAULT_FILE) => {
+        Err(error) if error.is_missing() && file == Path::new(DEFAULT_FILE) => {
             Ok((Paths::default(), vec!["sip".to_owned()], None))
         }
         Err(error) => Err(ConfigError::Unreadable { file: file.to_owned(), error, hint: "" }),

@@ -11,8 +11,11 @@ mod tests;
 
 pub use access::{AccessAction, AccessRule, DefaultAction, FeedFormat, FeedRules, Origin};
 pub use fault::{Fault, Faults};
-pub use load::{ConfigError, client_paths, load, parse};
+pub use load::{ConfigError, client_paths, load, parse, read};
 pub use resolved::{BanRules, Config, Listen, Mode, OnExit, Paths, ServiceRules};
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/sip-fw/sip-fw.toml";
+
+/// Bytes of a configuration at most: more than a hundred thousand access rules.
+pub const FILE_BYTES_MAX: u64 = 64 << 20;

@@ -119,7 +119,7 @@ async fn respond(line: &[u8], may_change: bool, calls: &mpsc::Sender<Call>) -> R
         Err(failure) => return Response::Reply(Reply::Error(failure)),
     };
     if request.changes() && !may_change {
-        return fail(ExitCode::Failed, "only root may change bans");
+        return fail(ExitCode::Failed, "only root may change anything");
     }
     let (respond, response) = oneshot::channel();
     if calls.send(Call { request, respond }).await.is_err() {

@@ -2,24 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
 use sip_fw_common::abi::Event;
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
-use sip_fw_core::rules::Action;
 use tokio::sync::mpsc;
 
-use super::apply::{InForce, Outcome, Waiting};
+use super::apply::{InForce, Orders, Outcome};
+use super::changes::Recompiling;
 use super::interfaces::Look;
 use super::matches::Matches;
 use super::publisher::Publisher;
 use super::state::State;
+use super::trial::Waiting;
 use crate::clock;
-use crate::config::{Config, Origin};
+use crate::config::Config;
 use crate::control::access::Access;
 use crate::control::answer::{AgentInfo, Desk};
 use crate::control::execute::execute;
@@ -36,7 +37,9 @@ pub struct Agent {
     pub kernel: Kernel,
     pub controller: Controller,
     pub publisher: Publisher,
-    pub config: Config,
+    pub config: Arc<Config>,
+    /// Grows with each configuration that comes into force.
+    pub configuration: u64,
     /// Those of the configuration, for people.
     pub services: Vec<ServiceView>,
     pub file: PathBuf,
@@ -58,6 +61,10 @@ pub struct Agent {
     pub matches: Matches,
     /// What was confirmed, and what was not.
     pub state: State,
+    /// Which orders came, and which are done.
+    pub orders: Orders,
+    /// A look at the addresses of the configuration in force that is under way.
+    pub recompiling: Option<Recompiling>,
     /// Where prepared configurations go.
     pub outcomes: mpsc::Sender<Outcome>,
 }
@@ -146,11 +153,14 @@ impl Agent {
             services: self.services.clone(),
         };
         let guard = match request {
-            Request::Ban { .. } => Guard::new(own_addresses()).with_trusted(trusted(&self.config, &self.lists)),
+            Request::Ban { .. } => {
+                let names = Arc::clone(&self.controller.rules().access);
+                Guard::new(own_addresses()).with_access(Arc::clone(&self.in_force.compiled.set), names)
+            }
             _ => Guard::default(),
         };
         let access = Access {
-            set: &self.in_force.set,
+            set: &self.in_force.compiled.set,
             config: &self.config,
             lists: self.lists.snapshot(),
             matches: &|number| self.matches.of(number),
@@ -174,7 +184,8 @@ impl Agent {
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let obeyed = self.obey(Input::Tick { bans, prefix_bans });
         self.count_matches()?;
-        self.follow_changes();
+        self.end_trial()?;
+        self.follow_own_addresses();
         let lost = Lost::read(&self.kernel.tables)?;
         let events = lost.events.saturating_sub(self.lost.events);
         let bans = lost.bans.saturating_sub(self.lost.bans);
@@ -189,7 +200,7 @@ impl Agent {
     }
 
     fn count_matches(&mut self) -> Result<(), KernelError> {
-        let counted = self.in_force.loaded.matched()?;
+        let counted = self.in_force.compiled.loaded.matched()?;
         self.matches.look(&counted, clock::wall());
         Ok(())
     }
@@ -201,19 +212,4 @@ impl Agent {
         }
         self.trouble = trouble;
     }
-}
-
-/// Prefixes that are trusted, and the names of their rules: none of them is banned by hand.
-fn trusted(config: &Config, lists: &Lists) -> Vec<(IpNet, String)> {
-    let lists = lists.snapshot();
-    let trusting = config.access_in_force().filter(|(_, action)| *action == Action::Trust);
-    let mut nets = Vec::new();
-    for (line, origin) in trusting.flat_map(|(line, _)| line.from.iter().map(move |origin| (line, origin))) {
-        let of = match origin {
-            Origin::Net(net) => vec![*net],
-            other => lists.nets(other).to_vec(),
-        };
-        nets.extend(of.into_iter().map(|net| (net, line.name.clone())));
-    }
-    nets
 }

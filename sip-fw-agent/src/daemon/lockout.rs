@@ -14,6 +14,9 @@ use crate::kernel::{KernelError, Tables};
 /// A known peer that was seen this long ago or later is in use.
 const PEER_IN_USE_NS: u64 = 3_600_000_000_000;
 
+/// So many are named, the others counted.
+const TOLD_MAX: usize = 20;
+
 /// Whom this host needs, and who needs it.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -23,8 +26,8 @@ pub struct Facts {
     pub gateways: Vec<IpAddr>,
     /// Name servers.
     pub name_servers: Vec<IpAddr>,
-    /// Known peers seen lately: where, the number of their service, and the user.
-    pub peers: Vec<(IpAddr, u8, Option<String>)>,
+    /// Known peers seen lately: where, and the user.
+    pub peers: Vec<(IpAddr, Option<String>)>,
 }
 
 impl Facts {
@@ -45,7 +48,7 @@ impl Facts {
             sessions,
             gateways: gateways(),
             name_servers,
-            peers: peers.map(|(key, peer)| (address(key), peer.service, shown(&peer.user))).collect(),
+            peers: peers.map(|(key, peer)| (address(key), shown(&peer.user))).collect(),
         })
     }
 }
@@ -56,11 +59,12 @@ pub fn find(set: &RuleSet, config: &Config, facts: &Facts) -> Vec<String> {
         return Vec::new();
     }
     let mut found = BTreeSet::new();
+    let names: Vec<&str> = config.access_in_force().map(|(line, _)| line.name.as_str()).collect();
     let mut ask = |who: String, address: IpAddr, number: u8, is_peer: bool, by_default: bool| {
         let Verdict { action, by } = set.verdict(address, number, is_peer);
         if action == Action::Deny && (by_default || matches!(by, Line::Rule(_))) {
             let service = config.services.get(usize::from(number)).map_or("", |service| service.name.as_str());
-            found.insert(format!("{who} at service \"{service}\", {}", line(config, by)));
+            found.insert(format!("{who} at service \"{service}\", {}", line(&names, by)));
         }
     };
     let ports = config.ports();
@@ -79,27 +83,27 @@ pub fn find(set: &RuleSet, config: &Config, facts: &Facts) -> Vec<String> {
             ask(format!("the name server {server}"), *server, number, false, false);
         }
     }
-    for (address, number, user) in &facts.peers {
-        let user = user.as_ref().map_or_else(String::new, |user| format!(", user \"{user}\""));
-        ask(
-            format!("the known peer {}{user}, seen within an hour,", config.ipv6.show(config.ipv6.source_of(*address))),
-            *address,
-            *number,
-            true,
-            true,
-        );
+    // Services are renumbered when one is added: whoever is known at one is asked for at all that speak SIP.
+    let speaks_sip = |(_, kind): &(u8, ServiceKind)| *kind == ServiceKind::Sip;
+    for (number, _) in (0..).zip(config.service_kinds()).filter(speaks_sip) {
+        for (address, user) in &facts.peers {
+            let user = user.as_ref().map_or_else(String::new, |user| format!(", user \"{user}\""));
+            let source = config.ipv6.show(config.ipv6.source_of(*address));
+            ask(format!("the known peer {source}{user}, seen within an hour,"), *address, number, true, true);
+        }
     }
-    found.into_iter().collect()
+    let more = found.len().saturating_sub(TOLD_MAX);
+    let told = found.into_iter().take(TOLD_MAX);
+    told.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 /// The line of a verdict, for people.
-pub fn line(config: &Config, line: Line) -> String {
+fn line(names: &[&str], line: Line) -> String {
     match line {
         Line::Own => "by nothing: it is an address of this host".to_owned(),
         Line::Default => "by \"others\", its default: no access rule matches".to_owned(),
         Line::Rule(rule) => {
-            let name = config.access_in_force().nth(rule).map_or("", |(line, _)| line.name.as_str());
-            format!("by access rule {}, \"{name}\"", rule + 1)
+            format!("by access rule {}, \"{}\"", rule + 1, names.get(rule).unwrap_or(&""))
         }
     }
 }
@@ -156,7 +160,7 @@ action = "deny"
             sessions: vec![session("192.0.2.7:5000"), session("198.51.100.7:5000")],
             gateways: vec![ip("203.0.113.1"), ip("198.51.100.1")],
             name_servers: vec![ip("203.0.113.53")],
-            peers: vec![(ip("203.0.113.9"), 1, Some("1000".to_owned())), (ip("198.51.100.9"), 1, None)],
+            peers: vec![(ip("203.0.113.9"), Some("1000".to_owned())), (ip("198.51.100.9"), None)],
         };
         assert_eq!(
             said(TEXT, &facts),
@@ -169,6 +173,10 @@ action = "deny"
                 "the session of 198.51.100.7 with tcp/22 at service \"ssh\", by \"others\", its default: no access rule matches",
             ]
         );
+        let crowd =
+            Facts { peers: (0..30).map(|n| (ip(&format!("203.0.113.{n}")), None)).collect(), ..Facts::default() };
+        let told = said(TEXT, &crowd);
+        assert_eq!((told.len(), told.last().unwrap().as_str()), (21, "and 10 more"));
         assert_eq!(said(&format!("mode = \"observe\"\n{TEXT}"), &facts), [""; 0], "nothing is dropped");
     }
 }

@@ -2,15 +2,18 @@
 
 mod agent;
 mod apply;
+mod changes;
 mod event_loop;
 mod interfaces;
 mod lock;
 mod lockout;
 mod matches;
+mod prepare;
 mod publisher;
 mod reload;
 mod start;
 mod state;
+mod trial;
 
 use std::path::PathBuf;
 

@@ -1,9 +1,7 @@
 //! The order in which the agent starts. Nothing is attached before everything before it is right.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use libsystemd::daemon::{NotifyState, notify};
@@ -15,12 +13,14 @@ use tokio::sync::mpsc;
 
 use super::Options;
 use super::agent::{Agent, Lost};
-use super::apply::{self, InForce, Waiting};
+use super::apply::{InForce, Orders};
 use super::event_loop::Inputs;
 use super::matches::Matches;
+use super::prepare::{self, Ready};
 use super::publisher::Publisher;
 use super::state::{Choice, State};
-use crate::config::Config;
+use super::trial::Waiting;
+use crate::config::{self, Config};
 use crate::control::execute::count_prefixes;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure};
 use crate::control::{server, services};
@@ -81,41 +81,39 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     };
     let mut lists = Lists::new(&config.paths.state);
     let state = State::new(&config.paths.state);
-    let file = fs::read_to_string(&options.file)
-        .map_err(|error| Failure::new(ExitCode::Usage, format!("{}: {error}", options.file.display())))?;
+    let applied = state.applied_path();
+    let file = config::read(&options.file).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
     let confirm_until_ns = kernel.tables.live()?.confirm_until_ns;
     let choice = state.choose(&file, confirm_until_ns > kernel::now_ns());
-    let text = match &choice {
-        Choice::File => file,
-        Choice::Waiting { text, .. } => text.clone(),
-        Choice::Before(before) => before.clone(),
+    let mut generation = match kernel.tables.in_force()? {
+        Some(earlier) => earlier.header()?.generation,
+        None => 0,
     };
-    let generation = match kernel.tables.in_force()? {
-        Some(earlier) => earlier.header()?.generation.wrapping_add(1),
-        None => 1,
+    let mut next = || {
+        generation = generation.wrapping_add(1);
+        generation
     };
-    let ready = apply::prepare(&lists, &options.file, &text, generation).await?;
+    let former = |text, generation| prepare::of_former_text(lists.memory(), &applied, text, generation);
+    let (ready, before) = match choice.clone() {
+        Choice::File => (prepare::of_text(lists.memory(), &options.file, file, next()).await?, None),
+        Choice::Before(text) => (former(text, next()).await?, None),
+        Choice::Waiting { text, before } => (former(text, next()).await?, Some(former(before, next()).await?)),
+    };
     // From here on the new rules are in force, in the programs of an earlier agent, too.
-    let loaded = kernel.tables.load_rule_set(&ready.set)?;
     begin_live(&mut kernel.tables)?;
-    let waiting = match &choice {
-        Choice::Waiting { before, .. } => {
-            kernel.tables.replace_tentative(&loaded)?;
-            Some(Waiting { until_ns: confirm_until_ns, before: before.clone(), next_try_ns: 0 })
-        }
-        Choice::File | Choice::Before(_) => {
-            kernel.tables.put_in_force(&loaded)?;
-            None
-        }
-    };
-    lists.adopt(ready.prepared);
-    let config = ready.config;
+    match &before {
+        Some(_) => kernel.tables.replace_tentative(&ready.compiled.loaded)?,
+        None => kernel.tables.put_in_force(&ready.compiled.loaded)?,
+    }
+    let waiting = before.map(|before| Waiting { until_ns: confirm_until_ns, before: before.into() });
+    let Ready { text, config, prepared, compiled } = ready;
+    lists.adopt(prepared);
     let attachments = kernel.attach(&config.interfaces)?;
     let others = kernel.detach_others(&config.interfaces)?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, permits)));
     let mut agent = Agent {
         kernel,
-        controller: Controller::new(apply::rules(&config)),
+        controller: Controller::new(prepare::rules(&config)),
         publisher: Publisher::new(log),
         file: options.file.clone(),
         services: services::views(&config.ports(), &config.service_kinds(), &config.service_names()),
@@ -124,7 +122,10 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         lost,
         away: BTreeSet::new(),
         trouble: None,
-        in_force: InForce { text, set: Arc::new(ready.set), loaded, own: ready.own },
+        in_force: InForce { text, compiled },
+        configuration: 0,
+        orders: Orders::default(),
+        recompiling: None,
         generation,
         waiting,
         lists,

@@ -45,19 +45,6 @@ impl Tables {
         self.live.set(0, live, 0).map_err(failed("cannot write what is live"))
     }
 
-    /// Copies a rule set into the kernel; nothing of it is in force yet.
-    ///
-    /// # Errors
-    /// If the kernel refuses, for want of memory above all.
-    pub fn load_rule_set(&self, set: &RuleSet) -> Result<Loaded, KernelError> {
-        let len = u32::try_from(set.pages().len()).unwrap_or(u32::MAX);
-        let mut pages = Array::create(len, INNER_MAP).map_err(failed("cannot create a rule set"))?;
-        for (number, page) in (0..).zip(set.pages()).filter(|(_, page)| **page != Page::EMPTY) {
-            pages.set(number, page, 0).map_err(failed("cannot fill a rule set"))?;
-        }
-        Ok(Loaded { pages })
-    }
-
     /// Puts a rule set in force, at once and whole for the next packet. What waited for a confirmation no longer does.
     ///
     /// # Errors
@@ -133,6 +120,19 @@ impl Tables {
 }
 
 impl Loaded {
+    /// Copies a rule set into the kernel; nothing of it is in force yet.
+    ///
+    /// # Errors
+    /// If the kernel refuses, for want of memory above all.
+    pub fn load(set: &RuleSet) -> Result<Self, KernelError> {
+        let len = u32::try_from(set.pages().len()).unwrap_or(u32::MAX);
+        let mut pages = Array::create(len, INNER_MAP).map_err(failed("cannot create a rule set"))?;
+        for (number, page) in (0..).zip(set.pages()).filter(|(_, page)| **page != Page::EMPTY) {
+            pages.set(number, page, 0).map_err(failed("cannot fill a rule set"))?;
+        }
+        Ok(Self { pages })
+    }
+
     /// Its first page.
     ///
     /// # Errors

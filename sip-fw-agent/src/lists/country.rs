@@ -7,8 +7,9 @@ use ipnet::IpNet;
 use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 use serde::Deserialize;
 
-use super::file::{FileError, Signature, read_bytes};
+use super::file::Signature;
 use super::net::{LIST_NETS_MAX, aggregated};
+use crate::files::{self, ReadError};
 
 /// Bytes of the largest database that is read; those of countries have 10 MB, those of cities 100.
 const DATABASE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -18,7 +19,7 @@ const DATABASE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub enum CountryError {
     /// It cannot be read.
     #[error("{0}")]
-    File(#[from] FileError),
+    File(#[from] ReadError),
     /// It is something else, or damaged.
     #[error("is no usable MaxMind database: {0}")]
     Database(#[from] MaxMindDbError),
@@ -60,7 +61,7 @@ struct Place<'a> {
 /// When the file cannot be read or is no database of countries.
 pub fn read(path: &Path, wanted: &BTreeSet<String>) -> Result<Countries, CountryError> {
     Signature::of(path)?;
-    let reader = Reader::from_source(read_bytes(path, DATABASE_BYTES_MAX)?)?;
+    let reader = Reader::from_source(files::read(path, DATABASE_BYTES_MAX)?)?;
     // Many networks share a record: each is decoded once.
     let mut codes: HashMap<usize, Option<String>> = HashMap::new();
     let mut found: BTreeMap<String, Vec<IpNet>> = BTreeMap::new();
@@ -124,6 +125,6 @@ mod tests {
             assert!(read(&path, &BTreeSet::new()).is_err(), "the first {cut} bytes");
         }
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(read(&path, &BTreeSet::new()), Err(CountryError::File(FileError::Io(_)))));
+        assert!(matches!(read(&path, &BTreeSet::new()), Err(CountryError::File(ReadError::Io(_)))));
     }
 }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sip_fw_core::time::Timestamp;
 
 use super::fetch::Validators;
-use super::file::{Signature, read_bytes};
+use super::file::Signature;
+use crate::files;
 
 /// Version of the files' form; files of another are as if there were none.
 const VERSION: u32 = 1;
@@ -71,7 +72,7 @@ struct FeedHead {
 
 /// Reads the addresses of names; none when there is no file, or one that this version does not understand.
 pub fn read_hosts(folder: &Path) -> Hosts {
-    read_bytes(&hosts_path(folder), HOSTS_BYTES_MAX)
+    files::read(&hosts_path(folder), HOSTS_BYTES_MAX)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<HostsFile>(&bytes).ok())
         .filter(|file| file.version == VERSION)
@@ -93,7 +94,7 @@ pub fn write_hosts(folder: &Path, hosts: &Hosts) -> Result<(), DiskError> {
 /// Reads the last good answer of a feed; None when there is none from this address, or a longer one than allowed.
 pub fn read_feed(path: &Path, url: &str, max_bytes: u64) -> Option<FeedBody> {
     let as_of = Signature::of(path).ok()?.modified();
-    let mut bytes = read_bytes(path, max_bytes.saturating_add(HEAD_BYTES_MAX)).ok()?;
+    let mut bytes = files::read(path, max_bytes.saturating_add(HEAD_BYTES_MAX)).ok()?;
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let head: FeedHead = serde_json::from_slice(bytes.get(..end)?).ok()?;
     bytes.drain(..=end);

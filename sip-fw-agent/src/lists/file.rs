@@ -1,7 +1,5 @@
 //! Files with one address or prefix per line.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -10,6 +8,7 @@ use sip_fw_core::text;
 use sip_fw_core::time::Timestamp;
 
 use super::net::{self, ALLOWED, LIST_NETS_MAX};
+use crate::files::{self, ReadError};
 
 /// Bytes of the longest file that is read: a million lines of the longest prefixes, and comments.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -32,20 +31,9 @@ pub struct Signature {
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be opened or read.
-    #[error("cannot be read: {0}")]
-    Io(#[from] io::Error),
-    /// A folder, a device, a pipe.
-    #[error("is no regular file")]
-    NotRegular,
-    /// Longer than allowed.
-    #[error("has {found} bytes, allowed are {max}")]
-    TooLong {
-        /// Its length.
-        found: u64,
-        /// The longest allowed.
-        max: u64,
-    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// More entries than allowed.
     #[error("has more than {LIST_NETS_MAX} entries")]
     TooMany,
@@ -70,10 +58,10 @@ impl Signature {
     /// # Errors
     ///
     /// When it is not there, or no regular file.
-    pub fn of(path: &Path) -> Result<Self, FileError> {
+    pub fn of(path: &Path) -> Result<Self, ReadError> {
         let metadata = path.metadata()?;
         if !metadata.is_file() {
-            return Err(FileError::NotRegular);
+            return Err(ReadError::NotRegular);
         }
         Ok(Self {
             device: metadata.dev(),
@@ -91,36 +79,13 @@ impl Signature {
     }
 }
 
-/// Reads all of a regular file.
-///
-/// # Errors
-///
-/// When it is not there, no regular file, or longer than `max` bytes.
-pub fn read_bytes(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(FileError::NotRegular);
-    }
-    let mut found = metadata.len();
-    let mut bytes = Vec::new();
-    if found <= max {
-        // It may grow meanwhile.
-        file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
-        found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    }
-    if found > max { Err(FileError::TooLong { found, max }) } else { Ok(bytes) }
-}
-
 /// Reads a list, aggregated.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or contains other things than addresses, prefixes and comments: every such line.
 pub fn read(path: &Path) -> Result<Vec<IpNet>, Vec<FileError>> {
-    // Before it is opened: opening a pipe waits for its other end.
-    Signature::of(path).map_err(|error| vec![error])?;
-    parse(&read_bytes(path, FILE_BYTES_MAX).map_err(|error| vec![error])?)
+    parse(&files::read(path, FILE_BYTES_MAX).map_err(|error| vec![error.into()])?)
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<IpNet>, Vec<FileError>> {
@@ -199,11 +164,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sip-fw-file-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("sparse");
-        File::create(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
-        assert!(matches!(read(&path).unwrap_err()[..], [FileError::TooLong { .. }]));
-        assert!(matches!(read(&folder).unwrap_err()[..], [FileError::NotRegular]));
-        assert!(matches!(read(Path::new("/dev/zero")).unwrap_err()[..], [FileError::NotRegular]));
-        assert!(matches!(read(&folder.join("none")).unwrap_err()[..], [FileError::Io(_)]));
+        std::fs::File::create(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        assert!(matches!(read(&path).unwrap_err()[..], [FileError::Read(ReadError::TooLong { .. })]));
+        assert!(matches!(read(&folder).unwrap_err()[..], [FileError::Read(ReadError::NotRegular)]));
+        assert!(matches!(read(Path::new("/dev/zero")).unwrap_err()[..], [FileError::Read(ReadError::NotRegular)]));
+        assert!(matches!(read(&folder.join("none")).unwrap_err()[..], [FileError::Read(ReadError::Io(_))]));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

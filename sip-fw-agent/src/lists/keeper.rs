@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::ask::{Asked, News, Plan, Tools};
 use super::disk::{self, HostAddresses, Hosts};
 use super::fetch::Roots;
-use super::known::{Change, Entry, Fault, Outcome, Snapshot, Wanted, What};
-use super::pace::{FETCHES_AT_ONCE, LOOKUPS_AT_ONCE, Pace, jittered};
+use super::known::{Change, Entry, Outcome, Snapshot, Wanted, What};
+use super::memory::Memory;
+use super::pace::{FETCHES_AT_ONCE, LOOKUPS_AT_ONCE, Pace};
 use super::prepare::{self, Known, Prepared, asked};
+use super::watch::Watched;
 use super::{aside, watch as files};
-use crate::config::{FeedRules, Origin};
+use crate::config::Origin;
 
 /// News that wait for the agent; who has more to tell waits, too.
 const NEWS_WAITING_MAX: usize = 64;
@@ -29,6 +30,8 @@ pub struct Lists {
     tools: Tools,
     wanted: Wanted,
     known: HashMap<Origin, Known>,
+    /// As they were when the set was prepared.
+    watched: Vec<Watched>,
     snapshot: Snapshot,
     /// Counts the sets of tasks.
     generation: u64,
@@ -62,6 +65,7 @@ impl Lists {
             tools,
             wanted: Wanted::default(),
             known: HashMap::new(),
+            watched: Vec::new(),
             snapshot: Snapshot::default(),
             generation: 0,
             tasks: JoinSet::new(),
@@ -72,21 +76,21 @@ impl Lists {
         }
     }
 
-    /// Before a configuration is put in force: reads its files and countries, and takes the addresses of names and feeds
-    /// from memory or from disk. Those that were never known are asked for side by side, for at most `patience` in all;
-    /// who has not answered by then has no addresses and says so in [`Entry::trouble`]. Touches nothing that is in force.
-    ///
-    /// # Errors
-    ///
-    /// Every list that cannot be read, and every wrong line of one.
-    pub fn prepare(
-        &self,
-        wanted: Wanted,
-        patience: Duration,
-    ) -> impl Future<Output = Result<Prepared, Vec<Fault>>> + use<> {
-        let remembered = self.remembered(&wanted);
-        let tools = self.tools.clone();
-        async move { prepare::prepare(wanted, remembered, &tools, patience).await }
+    /// What is known at this moment, to prepare another configuration with.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory { tools: self.tools.clone(), wanted: self.wanted.clone(), known: self.known.clone() }
+    }
+
+    /// What is in force, to be adopted again.
+    #[must_use]
+    pub fn current(&self) -> Prepared {
+        Prepared {
+            wanted: self.wanted.clone(),
+            known: self.known.clone(),
+            watched: self.watched.clone(),
+            not_kept: Vec::new(),
+        }
     }
 
     /// Puts a prepared set in force. What it asks for is kept fresh from now on, what only the last one asked for is not.
@@ -99,6 +103,7 @@ impl Lists {
         self.generation += 1;
         self.tasks = JoinSet::new();
         self.wanted = wanted;
+        self.watched.clone_from(&watched);
         self.known = known;
         self.snapshot = prepare::snapshot(&self.known);
         self.not_kept.retain(|origin| origin.as_ref().is_none_or(|origin| self.known.contains_key(origin)));
@@ -171,30 +176,6 @@ impl Lists {
         changes
     }
 
-    /// What is known of names and feeds that another configuration asks for, too.
-    fn remembered(&self, wanted: &Wanted) -> HashMap<Origin, Known> {
-        let mut remembered = HashMap::new();
-        for asked in asked(wanted) {
-            let origin = asked.origin();
-            let Some(known) = self.known.get(&origin).filter(|known| known.entry.as_of.is_some()) else { continue };
-            let mut known = known.clone();
-            if let Asked::Feed(rules) = &asked {
-                let is_same = |old: &&FeedRules| old.name == rules.name && is_same_list(old, rules);
-                if !self.wanted.feeds.iter().any(|old| is_same(&old)) {
-                    continue;
-                }
-                if let Some(plan) = &mut known.plan {
-                    plan.due = plan.due.min(Instant::now() + jittered(rules.interval, &rules.name));
-                }
-            } else if self.wanted.dns_servers != wanted.dns_servers {
-                // Others may know better.
-                known.plan = Some(Plan::now());
-            }
-            remembered.insert(origin, known);
-        }
-        remembered
-    }
-
     /// Has the addresses of names written to disk if what is there is out of date.
     fn keep_hosts(&mut self) {
         let hosts = self.hosts.get_or_insert_with(|| {
@@ -216,10 +197,6 @@ impl Lists {
             is_old
         });
     }
-}
-
-fn is_same_list(old: &FeedRules, new: &FeedRules) -> bool {
-    (&old.url, old.format, old.max_bytes) == (&new.url, new.format, new.max_bytes)
 }
 
 fn kept(origin: &Origin, entry: &Entry) -> Option<(String, HostAddresses)> {

@@ -1,6 +1,6 @@
 //! Where the addresses of access rules come from when they are not written in the configuration.
 //!
-//! [`Lists::prepare`] reads what a new configuration asks for, [`Lists::adopt`] makes it the current set, and
+//! [`Memory::prepare`] reads what a new configuration asks for, [`Lists::adopt`] makes it the current set, and
 //! [`Lists::changed`] says what became of it since. Whatever fails later, the last known addresses stay.
 
 mod aside;
@@ -15,6 +15,7 @@ mod file;
 mod host;
 mod keeper;
 mod known;
+mod memory;
 mod net;
 mod pace;
 mod prepare;
@@ -29,5 +30,6 @@ mod tests;
 
 pub use keeper::Lists;
 pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
+pub use memory::Memory;
 pub use net::LIST_NETS_MAX;
 pub use prepare::Prepared;

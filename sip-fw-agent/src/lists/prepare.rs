@@ -38,8 +38,17 @@ pub struct Prepared {
     pub(super) not_kept: Vec<(Origin, String)>,
 }
 
-/// All files and countries.
-type Read = (Vec<(Origin, Known)>, Vec<Watched>);
+/// What becomes of a list that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// The configuration is faulty.
+    Refused,
+    /// It has no addresses until it can be read.
+    Empty,
+}
+
+/// All files and countries, and what is wrong with some.
+type Read = (Vec<(Origin, Known)>, Vec<Watched>, Vec<Fault>);
 /// One file, with the origins that come from it.
 type ReadFile = (Vec<(Origin, Known)>, Watched);
 
@@ -69,6 +78,7 @@ pub(super) async fn prepare(
     remembered: HashMap<Origin, Known>,
     tools: &Tools,
     patience: Duration,
+    unreadable: Unreadable,
 ) -> Result<Prepared, Vec<Fault>> {
     let deadline = Instant::now() + patience;
     let names_and_feeds = async {
@@ -82,9 +92,13 @@ pub(super) async fn prepare(
         known.extend(answers);
         (known, not_kept)
     };
-    let (read, (mut known, not_kept)) = tokio::join!(read_files(&wanted), names_and_feeds);
-    let (files, watched) = read?;
+    let ((files, watched, faults), (mut known, not_kept)) = tokio::join!(read_files(&wanted), names_and_feeds);
     known.extend(files);
+    match unreadable {
+        Unreadable::Refused if !faults.is_empty() => return Err(faults),
+        Unreadable::Refused => {}
+        Unreadable::Empty => known.extend(faults.into_iter().map(without_addresses)),
+    }
     Ok(Prepared { wanted, known, watched, not_kept })
 }
 
@@ -146,7 +160,13 @@ async fn ask_all(
     (known, not_kept)
 }
 
-async fn read_files(wanted: &Wanted) -> Result<Read, Vec<Fault>> {
+/// What is known of a list that cannot be read.
+fn without_addresses(fault: Fault) -> (Origin, Known) {
+    let entry = Entry { trouble: Some(fault.reason), ..Entry::default() };
+    (fault.origin, Known { entry: entry.into(), plan: None })
+}
+
+async fn read_files(wanted: &Wanted) -> Read {
     // Each on a thread of its own: one that hangs must not hide the faults of the others.
     let mut reading = JoinSet::new();
     for path in wanted.files.iter().cloned() {
@@ -156,7 +176,7 @@ async fn read_files(wanted: &Wanted) -> Result<Read, Vec<Fault>> {
         let (db, countries) = (wanted.country_db.clone(), wanted.countries.clone());
         reading.spawn(read_aside(Origin::Country(first.clone()), move || read_countries(db, countries)));
     }
-    let (mut known, mut watched, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known, mut watched, mut faults): Read = (Vec::new(), Vec::new(), Vec::new());
     while let Some(read) = reading.join_next().await {
         match read {
             Ok(Ok((origins, file))) => {
@@ -170,7 +190,15 @@ async fn read_files(wanted: &Wanted) -> Result<Read, Vec<Fault>> {
     }
     // By origin; those of one file stay in the order of its lines.
     faults.sort_by(|a: &Fault, b| a.origin.cmp(&b.origin));
-    if faults.is_empty() { Ok((known, watched)) } else { Err(faults) }
+    let is_read = |path: &PathBuf, watched: &[Watched]| watched.iter().any(|file| file.path == *path);
+    for path in wanted.files.iter().filter(|path| !is_read(path, &watched)).cloned().collect::<Vec<_>>() {
+        watched.push(Watched::new(path, Content::List, None));
+    }
+    let db = wanted.country_db.as_ref().filter(|path| !wanted.countries.is_empty() && !is_read(path, &watched));
+    if let Some(path) = db {
+        watched.push(Watched::new(path.clone(), Content::Countries(wanted.countries.clone()), None));
+    }
+    (known, watched, faults)
 }
 
 async fn read_aside(
@@ -188,7 +216,7 @@ async fn read_aside(
 fn read_list(path: PathBuf) -> Result<ReadFile, Vec<Fault>> {
     let origin = Origin::File(path.clone());
     let fault = |error: FileError| Fault { origin: origin.clone(), reason: error.to_string() };
-    let signature = Signature::of(&path).map_err(|error| vec![fault(error)])?;
+    let signature = Signature::of(&path).map_err(|error| vec![fault(error.into())])?;
     let nets = file::read(&path).map_err(|errors| errors.into_iter().map(fault).collect::<Vec<_>>())?;
     let known = of_file(nets, signature);
     Ok((vec![(origin, known)], Watched::new(path, Content::List, Some(signature))))

@@ -78,7 +78,7 @@ fn shown(snapshot: &Snapshot, origin: &Origin) -> String {
 
 async fn start(folder: &Folder, wanted: Wanted) -> Lists {
     let mut lists = folder.lists();
-    let prepared = lists.prepare(wanted, PATIENCE).await.unwrap();
+    let prepared = lists.memory().prepare(wanted, PATIENCE).await.unwrap();
     lists.adopt(prepared);
     lists
 }
@@ -173,7 +173,7 @@ async fn an_outage_keeps_the_feed_over_a_restart() {
 
     let mut elsewhere = wanted;
     elsewhere.feeds[0].url = "http://127.0.0.1:1/".to_owned();
-    let prepared = lists.prepare(elsewhere, PATIENCE).await.unwrap();
+    let prepared = lists.memory().prepare(elsewhere, PATIENCE).await.unwrap();
     assert_eq!(shown(&prepared.snapshot(), &origin), "", "another address is another list");
     assert_eq!(shown(&lists.snapshot(), &origin), "203.0.113.9/32", "nothing in force was touched");
 }
@@ -190,7 +190,7 @@ async fn patience_is_for_all_together() {
     let mut lists = folder.lists();
     let began = Instant::now();
     let patience = Duration::from_millis(250);
-    let prepared = lists.prepare(wanted.clone(), patience).await.unwrap();
+    let prepared = lists.memory().prepare(wanted.clone(), patience).await.unwrap();
     assert!((patience..patience * 8).contains(&began.elapsed()), "{:?}", began.elapsed());
     let snapshot = prepared.snapshot();
     assert_eq!(snapshot.iter().count(), 4);
@@ -204,7 +204,7 @@ async fn patience_is_for_all_together() {
     slow.now_says(|_| answer("200 OK", "", "198.51.100.1\n"));
     told(&mut lists, "feed:slow: 1 prefix, 0 before").await;
     let asked = good.requests().len();
-    lists.prepare(wanted, Duration::ZERO).await.unwrap();
+    lists.memory().prepare(wanted, Duration::ZERO).await.unwrap();
     assert_eq!(good.requests().len(), asked, "what is known is not asked for again");
 }
 
@@ -286,7 +286,7 @@ async fn every_fault_is_told() {
     let db = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
     let good = folder.write("good", "192.0.2.1\n");
     let faults = |wanted: Wanted| async {
-        let faults = folder.lists().prepare(wanted, Duration::ZERO).await.unwrap_err();
+        let faults = folder.lists().memory().prepare(wanted, Duration::ZERO).await.unwrap_err();
         faults.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let wanted = Wanted {

@@ -13,7 +13,7 @@ use super::message::{Content, Direction, Part};
 use crate::config::Config;
 use crate::control::execute::{execute, input};
 use crate::host;
-use crate::kernel::{Action, DryRun, KernelError, TableSizes, possible_cpus};
+use crate::kernel::{Action, DryRun, KernelError, Loaded, TableSizes, possible_cpus};
 
 /// The secret of the hashes. Any will do; always the same one, so that the same capture gives the same output.
 pub const HASH_SEED: u64 = 0x7369_702d_6677_2031;
@@ -73,7 +73,7 @@ impl Stage {
         let set = RuleSet::compile(&plan)
             .map_err(|error| KernelError::Access { what: "access rules".to_owned(), reason: error.to_string() })?;
         run.tables.write_live(&Live { fixed_now_ns: 1, hash_seed: HASH_SEED, ..Live::default() })?;
-        let loaded = run.tables.load_rule_set(&set)?;
+        let loaded = Loaded::load(&set)?;
         run.tables.put_in_force(&loaded)?;
         let access = config.access_in_force().map(|(line, _)| line.name.clone()).collect();
         let rules = Rules { settings: plan.settings, services: config.service_names(), access, bans_max: limits.bans };

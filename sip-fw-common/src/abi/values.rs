@@ -255,7 +255,7 @@ impl PeerKey {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// When.
+    /// Under a branch: when it was sent. Under [`Asked::ANY_BRANCH`]: until when answers are let in.
     pub time_ns: u64,
     /// A [`super::Method`].
     pub method: u8,

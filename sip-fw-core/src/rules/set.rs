@@ -61,6 +61,11 @@ impl RuleSet {
         self.prefixes
     }
 
+    /// The numbers of the services.
+    pub fn services(&self) -> impl Iterator<Item = u8> + use<> {
+        0..self.services as u8
+    }
+
     /// Whether the rule at this position of the plan ever decides anything.
     #[must_use]
     pub fn ever_decides(&self, rule: usize) -> bool {

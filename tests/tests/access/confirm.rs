@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::{Family, Policy, over_both_families};
@@ -20,6 +21,8 @@ over_both_families!(
     a_restarted_agent_keeps_waiting,
     a_restarted_agent_can_be_told_to_keep_it,
     a_restart_after_the_deadline_stays_on_the_old_rules,
+    nothing_that_lapsed_comes_back_unasked,
+    it_goes_back_to_a_list_that_is_gone,
 );
 
 fn an_unconfirmed_change_is_undone_by_itself(family: Family) {
@@ -106,6 +109,60 @@ fn a_restart_after_the_deadline_stays_on_the_old_rules(family: Family) {
     let outcome = stage.scene.agent.apply(&[]).unwrap();
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert_closed(&stage, family);
+}
+
+fn nothing_that_lapsed_comes_back_unasked(family: Family) {
+    let Some(mut stage) = open_to_all() else { return };
+    // The agent's own file is tried, then another one; both lapse.
+    stage.scene.agent.configure(&closed(family)).unwrap();
+    let other = policy("allow", access("other", &[&family.net(2)], "sip", "deny"));
+    let other = stage.scene.agent.write_candidate("other.toml", &other).unwrap();
+    for arguments in [&[][..], &[&other[..]]] {
+        let deadline = apply(&stage, arguments, SOON);
+        assert_closed(&stage, family);
+        assert!(Instant::now() < deadline, "the machine is too busy for this test");
+        wait_until_open(&stage, family, deadline);
+        assert_nothing_waits(&stage);
+    }
+    stage.scene.agent.signal(Signal::SIGHUP);
+    stage.scene.agent.wait_for_event("degraded", "was tried and not confirmed").unwrap();
+    assert_eq!(stage.fate_of(&stage.scene.bed.attacker, family), Fate::Passes);
+    stage.scene.agent.kill9();
+    stage.scene.agent.restart().unwrap();
+    assert_eq!(stage.fate_of(&stage.scene.bed.attacker, family), Fate::Passes);
+    let outcome = stage.scene.agent.apply(&[]).unwrap();
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_closed(&stage, family);
+    // Who asked for it by name may reload it.
+    stage.scene.agent.signal(Signal::SIGHUP);
+    stage.scene.agent.kill9();
+    stage.scene.agent.restart().unwrap();
+    assert_closed(&stage, family);
+}
+
+fn it_goes_back_to_a_list_that_is_gone(family: Family) {
+    let Some(mut stage) = open_to_all() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list");
+    fs::write(&list, family.net(2)).unwrap();
+    let listed = policy("allow", access("listed", &[&format!("file:{}", list.display())], "sip", "deny"));
+    stage.scene.agent.configure(&listed).unwrap();
+    assert_eq!(stage.scene.agent.apply(&[]).unwrap().code, 0);
+    assert_closed(&stage, family);
+    let open = stage.scene.agent.write_candidate("open.toml", &policy("allow", String::new())).unwrap();
+    let within = format!("{}s", SOON.as_secs());
+    let outcome = stage.scene.agent.apply(&[&open, "--confirm-within", &within]).unwrap();
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    fs::remove_file(&list).unwrap();
+    stage.wait_for_fate(&stage.scene.bed.attacker, family, Fate::Dropped, SOON + PATIENCE);
+    assert_nothing_waits(&stage);
+    assert_closed(&stage, family);
+    // Killed on trial, it starts although the list it goes back to is gone.
+    let outcome = stage.scene.agent.apply(&[&open, "--confirm-within", "60s"]).unwrap();
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    stage.scene.agent.kill9();
+    stage.scene.agent.restart().unwrap();
+    assert_eq!(stage.fate_of(&stage.scene.bed.attacker, family), Fate::Passes);
 }
 
 fn open_to_all() -> Option<Stage> {

@@ -1,6 +1,6 @@
 //! Access rules in the kernel: the gate, trust, counters, known peers, rule sets that replace each other.
 
-use sip_fw_agent::kernel::{Action, now_ns};
+use sip_fw_agent::kernel::{Action, Loaded, now_ns};
 use sip_fw_common::abi::{EventKind, PeerKey};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::rules::{Action as Fate, Rule, RuleSet};
@@ -101,7 +101,7 @@ fn what_is_not_confirmed_lapses_in_the_kernel() {
     rig.apply_rules(vec![rule(Fate::Deny, &["192.0.2.7/32"])]);
     assert_eq!(knock(&mut rig, UDP4), DENIED);
     rig.plan.rules.clear();
-    let trial = rig.run.tables.load_rule_set(&RuleSet::compile(&rig.plan).unwrap()).unwrap();
+    let trial = Loaded::load(&RuleSet::compile(&rig.plan).unwrap()).unwrap();
     rig.run.tables.put_in_force_until(&trial, now_ns() + 600 * SECOND).unwrap();
     assert_eq!(knock(&mut rig, UDP4), KEEP_ALIVE);
     rig.live = rig.run.tables.live().unwrap();
@@ -145,4 +145,28 @@ fn an_upstream_is_learned_from_the_answer_to_our_request_alone() {
     assert!(rig.run.tables.peer(key).unwrap().is_some());
     assert_eq!(rig.run.tables.peers().unwrap().len(), 2, "the upstream, and the source itself");
     assert_eq!(rig.events().iter().filter(|event| event.kind == EventKind::PeerLearned as u8).count(), 1);
+}
+
+#[test]
+fn whom_this_host_asks_may_answer_while_it_waits() {
+    let mut rig = Rig::new();
+    rig.plan.services[0].default = Fate::Deny;
+    rig.apply();
+    assert_eq!(knock(&mut rig, UDP4), DENIED);
+    for (method, seconds) in [("BYE", 32), ("OPTIONS", 32), ("INVITE", 240)] {
+        rig.leave(&UDP4.leaving(Ask::plain(method).text("z9hG4bK-a").as_bytes()));
+        assert_eq!(knock(&mut rig, UDP4), KEEP_ALIVE, "{method}");
+        assert_eq!(knock(&mut rig, UDP4.from(8)), DENIED, "{method}");
+        rig.wait((seconds - 1) * SECOND);
+        assert_eq!(knock(&mut rig, UDP4), KEEP_ALIVE, "{method}");
+        rig.wait(2 * SECOND);
+        assert_eq!(knock(&mut rig, UDP4), DENIED, "{method}");
+    }
+    rig.leave(&UDP4.leaving(Ask::plain("INVITE").text("z9hG4bK-a").as_bytes()));
+    rig.leave(&UDP4.leaving(Ask::plain("OPTIONS").text("z9hG4bK-b").as_bytes()));
+    rig.wait(200 * SECOND);
+    assert_eq!(knock(&mut rig, UDP4), KEEP_ALIVE, "a short wait does not end a long one");
+    rig.wait(60 * SECOND);
+    rig.leave(&UDP4.leaving(Ask::plain("ACK").text("z9hG4bK-a").as_bytes()));
+    assert_eq!(knock(&mut rig, UDP4), DENIED, "nobody answers an ACK");
 }

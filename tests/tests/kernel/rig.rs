@@ -1,6 +1,6 @@
 //! The programs with settings, and SIP exchanges in a line each.
 
-use sip_fw_agent::kernel::{Action, DryRun, TableSizes, now_ns, possible_cpus};
+use sip_fw_agent::kernel::{Action, DryRun, Loaded, TableSizes, now_ns, possible_cpus};
 use sip_fw_common::abi::{Event, Live, ServiceKind, Settings, Source, SourceState};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::rules::{Action as Fate, Plan, Rule, RuleSet, Service};
@@ -234,7 +234,7 @@ impl Rig {
 }
 
 fn put_in_force(run: &mut DryRun, plan: &Plan) {
-    let loaded = run.tables.load_rule_set(&RuleSet::compile(plan).unwrap()).unwrap();
+    let loaded = Loaded::load(&RuleSet::compile(plan).unwrap()).unwrap();
     run.tables.put_in_force(&loaded).unwrap();
 }
 

@@ -10,7 +10,7 @@ const UNSAFE_HOMES: &[&str] = &[
     "sip-fw-common/src/rules/header.rs",
     // Packet bytes; map entries; shared counters; helpers of the kernel that aya-ebpf does not wrap.
     "sip-fw-ebpf/src/packet.rs",
-    "sip-fw-ebpf/src/tables.rs",
+    "sip-fw-ebpf/src/tables/",
     "sip-fw-ebpf/src/atomic.rs",
     "sip-fw-ebpf/src/clock.rs",
     "sip-fw-ebpf/src/bench.rs",

@@ -1,141 +1,29 @@
 //! Operations on the maps: the only place that dereferences map values.
 
-use core::ffi::c_void;
+mod peers;
+mod rules;
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_map_lookup_elem};
 use aya_ebpf::maps::lpm_trie::Key;
 use sip_fw_common::abi::{
-    Asked, Ban, Event, EventKind, Known, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SET_BEFORE, RULE_SET_IN_FORCE,
-    Settings, Source, SourceState, Strike, Strikes, Transaction, TransactionKey, port_slot,
+    Ban, Event, EventKind, Live, Nonce, PrefixKey, Settings, Source, SourceState, Strike, Strikes, Transaction,
+    TransactionKey,
 };
 use sip_fw_common::ladder;
-use sip_fw_common::limits::{ANSWER_TIME_NS, CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
+use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
-use sip_fw_common::rules::{self, Decision, Header, LEAF_WORDS, Page, Pages, ServiceEntry, Who};
 use sip_fw_common::sip::Scan;
 
+pub use self::peers::{answered, ask, await_answers, is_peer, is_peer_but_no_upstream, known, was_asked, welcome};
+pub use self::rules::{Rules, rules};
 use crate::atomic::Shared;
 use crate::maps::{
-    ASKED, BAN_PREFIXES, BANS, COUNTERS, EVENTS, LIVE, NONCES, PEERS, RULE_SETS, RuleSetPages, SCRATCH_EGRESS,
-    SCRATCH_INGRESS, SOURCES, STRIKES, Scratch, TRANSACTIONS, UNREAD,
+    BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, SCRATCH_EGRESS, SCRATCH_INGRESS, SOURCES, STRIKES, Scratch,
+    TRANSACTIONS, UNREAD,
 };
 
 /// Nanoseconds of a second.
 pub const SECOND_NS: u64 = 1_000_000_000;
-
-/// What is in force for one packet.
-pub struct Rules {
-    /// What changes while the rule set stays.
-    pub live: &'static Live,
-    /// The beginning of the rule set.
-    pub header: &'static Header,
-    set: &'static RuleSetPages,
-}
-
-/// The rule set in force; None before the agent wrote one. Read once per packet, so that no packet meets two.
-#[inline(always)]
-pub fn rules() -> Option<Rules> {
-    let live = LIVE.get(0)?;
-    let waits = live.confirm_until_ns != 0 && crate::clock::now_ns(live) >= live.confirm_until_ns;
-    let set = RULE_SETS.get(if waits { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })?;
-    let header = Header::of(page(set, 0)?);
-    Some(Rules { live, header, set })
-}
-
-/// A page of a rule set.
-#[inline(always)]
-fn page(set: &RuleSetPages, number: u32) -> Option<&Page> {
-    // SAFETY: a live map value; but for counters, nobody writes it once it is in force.
-    page_mut(set, number).map(|page| unsafe { &*page })
-}
-
-/// The same, to write a counter into it.
-#[inline(always)]
-fn page_mut(set: &RuleSetPages, number: u32) -> Option<*mut Page> {
-    let map = core::ptr::from_ref(set).cast_mut().cast::<c_void>();
-    // SAFETY: a map that RULE_SETS gave, and a key of its size; the value is a page, or null behind the last one.
-    let page = unsafe { bpf_map_lookup_elem(map, (&raw const number).cast()) }.cast::<Page>();
-    if page.is_null() { None } else { Some(page) }
-}
-
-impl Pages for Rules {
-    #[inline(always)]
-    fn page(&self, number: u32) -> Option<&Page> {
-        page(self.set, number)
-    }
-
-    #[inline(always)]
-    fn leaf(&self, first: u32, last: u32, key: u64) -> Option<u32> {
-        // Mostly there is but one, or two.
-        if first >= last {
-            return Some(first);
-        }
-        if last - first == 1 {
-            return Some(if self.word(last.wrapping_mul(LEAF_WORDS))? <= key { last } else { first });
-        }
-        let leaf = sip_fw_leaf(first, last, key, self.header.generation);
-        (leaf != NO_LEAF).then_some(leaf)
-    }
-}
-
-/// In the place of a leaf: the rule set was replaced meanwhile.
-const NO_LEAF: u32 = u32::MAX;
-
-/// Searches among the leaves of the rule set of this generation. A global function: the verifier walks its loop once, and what
-/// it returns is one unknown number. It cannot be handed a map, so it must see that it has the same one.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn sip_fw_leaf(first: u32, last: u32, key: u64, generation: u32) -> u32 {
-    let same = rules().filter(|rules| rules.header.generation == generation);
-    same.and_then(|rules| rules::search(&rules, first, last, key)).unwrap_or(NO_LEAF)
-}
-
-impl Rules {
-    /// What the programs go by.
-    #[inline(always)]
-    pub fn settings(&self) -> &'static Settings {
-        &self.header.settings
-    }
-
-    /// The service that listens on a port, and its number.
-    #[inline(always)]
-    pub fn service(&self, tcp: bool, port: u16) -> Option<(u8, ServiceEntry)> {
-        let number = rules::service_at(self, self.header, port_slot(tcp, port))?;
-        Some((number, self.header.service(number)))
-    }
-
-    /// What the access rules say of an address in a column.
-    #[inline(always)]
-    pub fn decide(&self, who: Who, column: u32) -> Option<Decision> {
-        rules::decide(self, self.header, who, column)
-    }
-
-    /// The decision for known peers of a service.
-    #[inline(always)]
-    pub fn learned(&self, column: u32) -> Decision {
-        self.header.service(column as u8).learned()
-    }
-
-    /// Counts a packet of a rule on this CPU.
-    #[inline(always)]
-    pub fn count(&self, rule: u32, bytes: u64) {
-        // SAFETY: the helper takes nothing and cannot fail.
-        let cpu = unsafe { bpf_get_smp_processor_id() };
-        if cpu >= self.header.cpus {
-            return;
-        }
-        let at = rules::counter_at(self.header, cpu, rule);
-        let Some(page) = page_mut(self.set, at / rules::PAGE_WORDS) else { return };
-        // Both words of a counter lie in one page: counters begin with a page, and their words divide it.
-        let slot = (at % rules::PAGE_WORDS / rules::COUNTER_WORDS * rules::COUNTER_WORDS) as usize;
-        // SAFETY: below the length of a page; nobody but this CPU writes its counters.
-        unsafe {
-            (*page).words[slot] += 1;
-            (*page).words[slot + 1] += bytes;
-        }
-    }
-}
 
 /// This CPU's scratch of ingress.
 #[inline(always)]
@@ -457,81 +345,6 @@ pub fn clear_strikes(source: Source, user: u64) {
             }
         }
         slot += 1;
-    }
-}
-
-/// Remembers a success: who it was, and that the source is a known peer. True if that user was none yet.
-#[inline(always)]
-pub fn welcome(source: Source, user: u64, peer: &mut Peer) -> bool {
-    let now_ns = peer.last_ns;
-    let mut fresh_user = false;
-    for key in [PeerKey { source, user }, PeerKey { source, user: 0 }] {
-        if let Some(known) = PEERS.get_ptr_mut(key) {
-            // SAFETY: a live map value; an eight-byte store cannot tear.
-            unsafe { (*known).last_ns = now_ns };
-        } else {
-            peer.first_ns = now_ns;
-            let fresh: &Peer = peer;
-            let inserted = PEERS.insert(key, fresh, u64::from(BPF_NOEXIST)).is_ok();
-            fresh_user |= inserted && key.user == user;
-        }
-    }
-    fresh_user
-}
-
-/// Remembers a request of this host until it is answered.
-#[inline(always)]
-pub fn ask(key: &TransactionKey, asked: &Asked) {
-    let _ = ASKED.insert(key, asked, u64::from(BPF_NOEXIST));
-    let _ = ASKED.insert(TransactionKey { source: key.source, branch: Asked::ANY_BRANCH }, asked, 0);
-}
-
-/// Whether this host asked a source from a service's port so lately that an answer to it may be on its way.
-#[inline(always)]
-pub fn was_asked(source: Source, service: u32, now_ns: u64) -> bool {
-    // SAFETY: a live map value, copied out at once.
-    let asked = unsafe { ASKED.get(TransactionKey { source, branch: Asked::ANY_BRANCH }) };
-    asked.is_some_and(|asked| {
-        u32::from(asked.service) == service && now_ns.saturating_sub(asked.time_ns) < ANSWER_TIME_NS
-    })
-}
-
-/// What this host asked there, once: the first answer takes it.
-#[inline(always)]
-pub fn answered(key: &TransactionKey) -> Option<Asked> {
-    // SAFETY: a live map value, copied out at once.
-    let asked = unsafe { ASKED.get(key) }.copied()?;
-    ASKED.remove(key).ok().map(|()| asked)
-}
-
-/// Whether a source is a known peer, whoever it was.
-#[inline(always)]
-pub fn is_peer(settings: &Settings, source: Source, now_ns: u64) -> bool {
-    // SAFETY: a live map value, copied out at once.
-    let peer = unsafe { PEERS.get(PeerKey { source, user: 0 }) };
-    peer.is_some_and(|peer| now_ns.saturating_sub(peer.last_ns) < settings.known_peer_ns)
-}
-
-/// Whether somebody authenticated from a source that is no upstream, however long ago.
-#[inline(always)]
-pub fn is_peer_but_no_upstream(source: Source) -> bool {
-    // SAFETY: live map values, of which only whether they are there is used.
-    let known = |user| unsafe { PEERS.get(PeerKey { source, user }) }.is_some();
-    known(0) && !known(PeerKey::UPSTREAM)
-}
-
-/// Who authenticated from this source lately.
-#[inline(always)]
-pub fn known(settings: &Settings, source: Source, user: u64, now_ns: u64) -> Known {
-    let lately = |user| {
-        // SAFETY: a live map value, copied out at once.
-        let peer = unsafe { PEERS.get(PeerKey { source, user }) };
-        peer.is_some_and(|peer| now_ns.saturating_sub(peer.last_ns) < settings.known_peer_ns)
-    };
-    match (lately(0), lately(user)) {
-        (false, _) => Known::Nobody,
-        (true, false) => Known::Source,
-        (true, true) => Known::User,
     }
 }
 
