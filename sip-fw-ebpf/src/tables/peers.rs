@@ -45,7 +45,8 @@ pub fn await_answers(source: Source, asked: &mut Asked) {
     {
         asked.time_ns = before.time_ns;
     }
-    let _ = ASKED.insert(key, &*asked, 0);
+    let asked: &Asked = asked;
+    let _ = ASKED.insert(key, asked, 0);
 }
 
 /// Whether this host asked a source from a service's port so lately that an answer to it may be on its way.

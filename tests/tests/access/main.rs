@@ -6,6 +6,7 @@ mod allowlist;
 mod apply;
 mod bad_rules;
 mod confirm;
+mod countries;
 mod detach;
 mod feeds;
 mod lockout;
