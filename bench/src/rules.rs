@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anyhow::{Context, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sip_fw_agent::kernel::{BenchRun, Loaded, TableSizes, possible_cpus};
-use sip_fw_common::abi::{Live, ServiceKind, Settings};
+use sip_fw_common::abi::{Live, Rate, ServiceKind, Settings};
 use sip_fw_common::limits::BENCH_SOURCES;
 use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
 
@@ -145,7 +145,13 @@ fn plan(nets: &[IpNet], each: bool) -> Plan {
     let ports = vec![(true, PORT, PORT)];
     Plan {
         settings: Settings { threshold: 5, ladder_steps: 1, ipv6_mask: u64::MAX, ..Settings::default() },
-        services: vec![Service { kind: ServiceKind::Opaque, refusal: 0, default: Action::Allow, ports }],
+        services: vec![Service {
+            kind: ServiceKind::Opaque,
+            refusal: 0,
+            rates: [Rate::default(); 2],
+            default: Action::Allow,
+            ports,
+        }],
         rules,
         own: Vec::new(),
         generation: 1,

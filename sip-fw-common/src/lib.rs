@@ -5,6 +5,8 @@
 //! * [`sip`]: the scanner of SIP heads; the same code runs in the kernel, in tests and in replay.
 //! * [`request`]: what is remembered of a request.
 //! * [`rules`]: a rule set as the programs read it: settings, ports, services, access rules.
+//! * [`bucket`]: message rates.
+//! * [`signature`]: what scanners write.
 //! * [`judge`]: what an answer means for the attempt it answers.
 //! * [`ladder`]: how long a ban lasts.
 //! * [`wire`]: the headers below SIP.
@@ -15,6 +17,7 @@
 #![deny(unsafe_code)]
 
 pub mod abi;
+pub mod bucket;
 pub mod hash;
 pub mod head;
 pub mod judge;
@@ -23,5 +26,6 @@ pub mod limits;
 pub mod reason;
 pub mod request;
 pub mod rules;
+pub mod signature;
 pub mod sip;
 pub mod wire;

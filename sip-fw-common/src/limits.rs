@@ -12,7 +12,7 @@ pub const SCAN_CHUNK_STEPS: u32 = 4;
 
 /// Chunks of one head. A step that consumes nothing follows one that consumed a whole name, and an attacker can make
 /// every other step consume a single blank: as many steps as bytes read every head to its end.
-pub const SCAN_CHUNKS_MAX: u32 = HEAD_BYTES as u32 / SCAN_CHUNK_STEPS;
+pub const SCAN_CHUNKS_MAX: u32 = (HEAD_BYTES as u32).div_ceil(SCAN_CHUNK_STEPS);
 
 /// Credentials (or challenges) of one message that are remembered. Phones send one or two.
 pub const CREDENTIALS_MAX: usize = 4;
@@ -51,6 +51,24 @@ pub const ANSWER_TIME_NS: u64 = 32_000_000_000;
 
 /// The same for an INVITE, which rings until somebody picks up or timer C ends it (RFC 3261 §16.6: more than three minutes).
 pub const INVITE_ANSWER_TIME_NS: u64 = 240_000_000_000;
+
+/// Signatures that may begin with the same four bytes.
+pub const SIGNATURES_ALIKE_MAX: usize = 4;
+
+/// First four bytes of signatures.
+pub const SIGNATURE_KEYS_MAX: u32 = 1024;
+
+/// Sources shunned at once. The least recently hit is forgotten first: nothing that is proven depends on it.
+pub const SHUNS_MAX: u32 = 1 << 15;
+
+/// Message rates remembered; two sources that meet in one entry forget each other's. A power of two; 2 MiB.
+pub const BUCKETS_MAX: u32 = 1 << 18;
+
+/// Bytes of a header in which the user of its URI is looked for.
+pub const URI_BYTES_MAX: u64 = 192;
+
+/// Packets with a scanner's signature of which a sample is told, per second and CPU.
+pub const SCANNER_SAMPLES_PER_SECOND: u64 = 1000;
 
 /// Denied packets of which a sample is told, per second and CPU: a flood is counted, not told.
 pub const DENIED_SAMPLES_PER_SECOND: u64 = 10;

@@ -16,7 +16,7 @@ number_enum! {
         Malformed = 3 => "malformed",
         /// Dropped: the source is banned.
         Banned = 4 => "banned",
-        /// The source is banned or denied, but the mode is observe, so the packet passed.
+        /// It would be dropped, but the mode is observe, so the packet passed.
         WouldDrop = 5 => "would-drop",
         /// A port of a service that is only gated, not parsed.
         Opaque = 6 => "opaque",
@@ -60,6 +60,12 @@ number_enum! {
         EventLost = 25 => "event-lost",
         /// A ban could not be written: the table is full.
         BanLost = 26 => "ban-lost",
+        /// Dropped: the source is shunned.
+        Shunned = 27 => "shunned",
+        /// Dropped: the source sends more than it may.
+        Flood = 28 => "flood",
+        /// Dropped: it bears a scanner's signature.
+        Scanner = 29 => "scanner",
     }
 }
 
@@ -71,6 +77,6 @@ impl Reason {
     #[inline(always)]
     #[must_use]
     pub const fn drops(self) -> bool {
-        matches!(self, Self::Banned | Self::Denied)
+        matches!(self, Self::Banned | Self::Denied | Self::Shunned | Self::Flood | Self::Scanner)
     }
 }

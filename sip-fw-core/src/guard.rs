@@ -135,7 +135,7 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
-    use sip_fw_common::abi::{ServiceKind, Settings};
+    use sip_fw_common::abi::{Rate, ServiceKind, Settings};
 
     use super::*;
     use crate::rules::{Plan, Rule, Service};
@@ -182,6 +182,7 @@ mod tests {
         let service = |port| Service {
             kind: ServiceKind::Sip,
             refusal: 0,
+            rates: [Rate::default(); 2],
             default: Action::Allow,
             ports: vec![(false, port, port)],
         };

@@ -2,6 +2,7 @@
 //!
 //! * [`controller`]: turns kernel events, ticks and operators' wishes into commands.
 //! * [`ledger`]: what is remembered of each source beyond the kernel's maps.
+//! * [`peers`], [`conduct`], [`patience`]: how known peers behave, everybody else, and whoever takes his time.
 //! * [`rules`]: access rules, compiled to what the programs look up.
 //! * [`record`]: the events people read.
 //! * [`source`], [`guard`]: addresses as people write them, and those that must never be banned.
@@ -10,11 +11,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+pub mod conduct;
 pub mod controller;
 pub mod duration;
 pub mod guard;
 pub mod ledger;
 pub mod limits;
+pub mod patience;
 pub mod peers;
 pub mod record;
 pub mod rules;

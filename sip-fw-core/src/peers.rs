@@ -10,11 +10,13 @@ use lru::LruCache;
 use sip_fw_common::abi::{Event, Known, Source, Text};
 
 use crate::limits::{
-    DEVICE_FAULT_EVERY_NS, PEER_FAILURES_PER_MINUTE_MAX, PEER_STRANGERS_MAX, PEER_USERS_MAX, PEERS_JUDGED_MAX,
+    DEVICE_FAULT_EVERY_NS, PEER_BURST_SECONDS_MAX, PEER_FAILURES_PER_MINUTE_MAX, PEER_SECONDS_PER_MINUTE_MAX,
+    PEER_STRANGERS_MAX, PEER_USERS_MAX, PEERS_JUDGED_MAX,
 };
 use crate::text::shown;
 
-const MINUTE_NS: u64 = 60_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+const MINUTE_SECONDS: u64 = 60;
 
 /// What a failure of a known peer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +48,9 @@ struct User {
     /// It never authenticated from there, or too long ago.
     stranger: bool,
     failures: u64,
-    /// Times of the latest failures, oldest first; one more than a minute may hold.
-    latest: VecDeque<u64>,
+    /// Failures of each second of the last minute that had any, oldest first.
+    seconds: VecDeque<(u64, u32)>,
+    latest_ns: u64,
     reported_ns: Option<u64>,
 }
 
@@ -63,10 +66,7 @@ impl Peers {
         let now_ns = event.time_ns;
         let users = self.conduct.get_or_insert_mut(event.source, Vec::new);
         let user = note(users, event);
-        if user.latest.len() > PEER_FAILURES_PER_MINUTE_MAX && now_ns.saturating_sub(user.latest[0]) <= MINUTE_NS {
-            let why = format!(
-                "more than {PEER_FAILURES_PER_MINUTE_MAX} failures of one user within a minute, which no phone makes"
-            );
+        if let Some(why) = user.fails_like_no_phone() {
             self.conduct.pop(&event.source);
             return Judgement::Attack { why };
         }
@@ -115,33 +115,45 @@ fn note<'a>(users: &'a mut Vec<User>, event: &Event) -> &'a mut User {
         if users.len() >= PEER_USERS_MAX {
             users.remove(0);
         }
-        let latest = VecDeque::with_capacity(PEER_FAILURES_PER_MINUTE_MAX + 1);
-        users.push(User { name: event.user, stranger: true, failures: 0, latest, reported_ns: None });
+        let seconds = VecDeque::new();
+        users.push(User { name: event.user, stranger: true, failures: 0, seconds, latest_ns: 0, reported_ns: None });
         users.len() - 1
     });
     let user = &mut users[at];
     user.stranger = event.known != Known::User as u8;
     user.failures = user.failures.saturating_add(1);
-    if user.latest.len() > PEER_FAILURES_PER_MINUTE_MAX {
-        user.latest.pop_front();
+    user.latest_ns = event.time_ns;
+    let second = event.time_ns / SECOND_NS;
+    user.seconds.retain(|(at, _)| second.saturating_sub(*at) < MINUTE_SECONDS);
+    match user.seconds.back_mut() {
+        Some((at, count)) if *at == second => *count = count.saturating_add(1),
+        _ => user.seconds.push_back((second, 1)),
     }
-    user.latest.push_back(event.time_ns);
     user
+}
+
+impl User {
+    /// Why its failures of the last minute are no phone's.
+    fn fails_like_no_phone(&self) -> Option<String> {
+        let seconds = self.seconds.len();
+        let failures: u32 = self.seconds.iter().map(|(_, count)| count).sum();
+        let many = failures > PEER_FAILURES_PER_MINUTE_MAX && seconds >= PEER_BURST_SECONDS_MAX;
+        (many || seconds > PEER_SECONDS_PER_MINUTE_MAX)
+            .then(|| format!("{failures} failures of one user in {seconds} seconds of a minute, as no phone makes"))
+    }
 }
 
 /// Whether too many users that never authenticated from there failed within the window.
 fn strangers(users: &[User], threshold: u32, window_ns: u64, now_ns: u64) -> Option<String> {
-    let recent = |time: &&u64| now_ns.saturating_sub(**time) <= window_ns;
     let mut names = Vec::new();
     let mut failures = 0;
     for user in users.iter().filter(|user| user.stranger) {
-        let count = user.latest.iter().filter(recent).count();
-        if count > 0 {
-            failures += count;
+        if now_ns.saturating_sub(user.latest_ns) <= window_ns {
+            failures += user.failures;
             names.push(shown(&user.name).unwrap_or_else(|| "(no name)".to_owned()));
         }
     }
-    (names.len() >= PEER_STRANGERS_MAX && failures >= threshold as usize)
+    (names.len() >= PEER_STRANGERS_MAX && failures >= u64::from(threshold))
         .then(|| format!("{} users failed that never authenticated from there: {}", names.len(), names.join(", ")))
 }
 
@@ -214,17 +226,33 @@ mod tests {
     #[test]
     fn fifteen_tries_of_one_typing_error_are_a_device() {
         let mut peers = Peers::new();
-        for n in 0..15 {
-            assert!(!matches!(failure(&mut peers, "1000", Known::User, n * 150_000), Judgement::Attack { .. }));
+        for error in 0..4 {
+            for n in 0..15 {
+                let at_ns = error * 12 * SECOND + n * 150_000;
+                assert!(!matches!(failure(&mut peers, "1000", Known::User, at_ns), Judgement::Attack { .. }));
+            }
         }
     }
 
     #[test]
-    fn guessing_one_password_is_an_attack_within_a_minute() {
+    fn a_hundred_lamps_at_once_are_a_device() {
         let mut peers = Peers::new();
-        let first = (1..=100)
-            .find(|n| matches!(failure(&mut peers, "1000", Known::User, n * SECOND), Judgement::Attack { .. }));
-        assert_eq!(first, Some(PEER_FAILURES_PER_MINUTE_MAX as u64 + 1));
+        for n in 0..100 {
+            assert!(!matches!(failure(&mut peers, "1000", Known::User, n * 10_000_000), Judgement::Attack { .. }));
+        }
+        peers.success(OFFICE, &pack("1000"));
+        assert!(!matches!(failure(&mut peers, "1000", Known::User, 5 * SECOND), Judgement::Attack { .. }));
+    }
+
+    #[test]
+    fn guessing_one_password_is_an_attack_within_a_minute() {
+        for (every_ns, expected) in [(SECOND, 21), (SECOND / 10, 101), (SECOND / 100, 401)] {
+            let mut peers = Peers::new();
+            let first = (1..=500).find(|n| {
+                matches!(failure(&mut peers, "1000", Known::User, (n - 1) * every_ns), Judgement::Attack { .. })
+            });
+            assert_eq!(first, Some(expected));
+        }
     }
 
     #[test]

@@ -23,6 +23,18 @@ pub enum EventName {
     Unban,
     /// A ban reached its deadline.
     Expire,
+    /// A source is held back for a short while on evidence that does not prove it.
+    Shun,
+    /// A source asks for users and never follows up.
+    Enumeration,
+    /// A source dials one number under many prefixes.
+    DialScan,
+    /// A message bore a scanner's signature: a sample.
+    Scanner,
+    /// A source sends more than it may; said once until it slows down.
+    Flood,
+    /// One user fails from many sources, or many sources of one prefix are banned.
+    DistributedGuessing,
     /// A device of a known peer fails steadily; nobody is banned for it.
     DeviceFault,
     /// The access rules drop packets of a source: a sample.
@@ -53,6 +65,12 @@ impl EventName {
             Self::Ban => "ban",
             Self::Unban => "unban",
             Self::Expire => "expire",
+            Self::Shun => "shun",
+            Self::Enumeration => "enumeration",
+            Self::DialScan => "dial-scan",
+            Self::Scanner => "scanner",
+            Self::Flood => "flood",
+            Self::DistributedGuessing => "distributed-guessing",
             Self::DeviceFault => "device-fault",
             Self::Denied => "denied",
             Self::PeerLearned => "peer-learned",

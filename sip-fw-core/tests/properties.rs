@@ -64,7 +64,7 @@ fn run(steps: &[(u16, Step)]) -> Vec<Command> {
             Step::Tick => {
                 let mut bans: Vec<_> = table.iter().map(|(source, ban)| (*source, *ban)).collect();
                 bans.sort_by_key(|(source, _)| *source);
-                Input::Tick { bans, prefix_bans: Vec::new() }
+                Input::Tick { bans, prefix_bans: Vec::new(), shuns: Vec::new() }
             }
             Step::Ban { source: number, length } => Input::Ban {
                 admitted: Guard::default().admit(Target::Source(source(*number)), Ipv6Prefix::DEFAULT).unwrap(),
@@ -99,7 +99,7 @@ fn run(steps: &[(u16, Step)]) -> Vec<Command> {
                     assert!(ban.is_some_and(|ban| ban.until_ns <= now.kernel_ns), "an active ban was forgotten");
                 }
                 Command::PutPrefixBan { .. } | Command::RemovePrefixBan { .. } => panic!("nobody asked for prefixes"),
-                Command::Report(_) => {}
+                Command::PutShun { .. } | Command::RemoveShun { .. } | Command::Report(_) => {}
             }
         }
         assert!(controller.remembered() <= LEDGER_SOURCES.get());

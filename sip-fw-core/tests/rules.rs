@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
-use sip_fw_common::abi::ServiceKind;
+use sip_fw_common::abi::{Rate, ServiceKind};
 use sip_fw_core::rules::{Action, Line, Plan, PlanError, Rule, RuleSet, Service, Verdict};
 
 const SERVICES: u8 = 3;
@@ -16,6 +16,7 @@ fn plan(rules: Vec<Rule>) -> Plan {
     let service = |number: u8| Service {
         kind: if number == 0 { ServiceKind::Sip } else { ServiceKind::Opaque },
         refusal: number,
+        rates: [Rate::default(); 2],
         default: if number == 1 { Action::Deny } else { Action::Allow },
         ports: vec![
             (false, 5060 + 10 * u16::from(number), 5062 + 10 * u16::from(number)),

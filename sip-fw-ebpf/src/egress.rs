@@ -24,28 +24,41 @@ use crate::{clock, ingress, scan};
 /// Runs on one packet.
 #[inline(always)]
 pub fn run(context: &TcContext) {
-    let Some(rules) = tables::rules() else { return };
-    let packet = View::egress(context);
-    let reason = inspect(context, &rules, &packet);
-    tables::record(reason, packet.size());
+    let mut place = Place::NOWHERE;
+    if !look(context, &mut place) {
+        tables::record(Reason::OutOther, View::egress(context).size());
+        return;
+    }
+    let Place { source, payload, payload_len, ports } = &place;
+    let read = sip_fw_answer(context.skb.skb, source.bits, *payload, *payload_len, ports.pack());
+    let reason = Reason::from_number(read as u8).unwrap_or(Reason::OutUnjudged);
+    tables::record(reason, View::egress(context).size());
+}
+
+/// Looks at a packet up to its message, if it may have one. A function of its own, for a stack of its own: Linux 6.1 adds up at
+/// most 512 bytes over all calls, and reading a message takes most of them.
+#[inline(never)]
+fn look(context: &TcContext, place: &mut Place) -> bool {
+    tables::rules().is_some_and(|rules| find_message(&rules, &View::egress(context), place))
 }
 
 #[inline(always)]
-fn inspect(context: &TcContext, rules: &Rules, packet: &View) -> Reason {
-    let Ok(ip) = wire::ip(packet) else { return Reason::OutOther };
-    let Ok(transport) = wire::transport(packet, &ip) else { return Reason::OutOther };
-    let Some((number, service)) = rules.service(transport.tcp, transport.source_port) else {
-        return Reason::OutOther;
-    };
+fn find_message(rules: &Rules, packet: &View, place: &mut Place) -> bool {
+    let Ok(ip) = wire::ip(packet) else { return false };
+    let Ok(transport) = wire::transport(packet, &ip) else { return false };
+    // This host calls over TCP from any port.
+    let own = rules.service(transport.tcp, transport.source_port);
+    let client = own.is_none() && transport.tcp && transport.payload_len != 0;
+    let called = if client { rules.service(true, transport.destination_port) } else { own };
+    let Some((number, service)) = called else { return false };
     if service.kind() != ServiceKind::Sip as u8 {
-        return Reason::OutOther;
+        return false;
     }
     let source = ingress::source(rules.settings(), ip.destination);
-    let ports =
-        Ports { peer: transport.destination_port, tcp: transport.tcp, service: number, refusal: service.refusal() };
-    let Transport { payload, payload_len, .. } = transport;
-    let reason = sip_fw_answer(context.skb.skb, source.bits, payload, payload_len, ports.pack());
-    Reason::from_number(reason as u8).unwrap_or(Reason::OutUnjudged)
+    let Transport { tcp, destination_port, payload, payload_len, .. } = transport;
+    let ports = Ports { peer: destination_port, tcp, client, service: number, refusal: service.refusal() };
+    *place = Place { source, payload, payload_len, ports };
+    true
 }
 
 /// What the nonces of an attempt say.
@@ -88,7 +101,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     let zero = u64::from(live.zero);
     let start = message_start(head, len, zero);
     let kind = match start_line(head, start) {
-        StartLine::Response(status) if status >= 200 => u64::from(status),
+        StartLine::Response(status) if status >= 200 && !place.ports.client => u64::from(status),
         StartLine::Request(Method::Ack) | StartLine::Response(_) | StartLine::Unknown => return Reason::OutUnjudged,
         // A request of this host, maybe to an upstream.
         StartLine::Request(method) => {
@@ -116,7 +129,12 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     if status == 401 || status == 407 {
         sip_fw_hand_out(source.bits, u64::from(method), seed, clock::now_ns(live));
     }
-    let Some(asked) = asked else { return Reason::OutUnmatched };
+    let Some(asked) = asked else {
+        if place.ports.tcp {
+            unread(&rules, scratch, place, u64::from(status));
+        }
+        return Reason::OutUnmatched;
+    };
     // The answer to a CANCEL has the branch of the request that it cancels (RFC 3261 §9.1). A refusal is none: chan_pjsip
     // authenticates requests whose CSeq names another method, and Kamailio's scripts may.
     let refused = matches!(status, 401 | 403 | 404 | 407);
@@ -139,7 +157,11 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         refusal,
     };
     let over_tcp = place.ports.tcp && asked.tcp != 0 && asked.peer_port == place.ports.peer;
-    let evidence = if nonces.proof || over_tcp { Evidence::Proven } else { Evidence::Unproven };
+    let outcome = outcome(&answer);
+    // Somebody else's requests on the same branch, in the name of this source, have no proof of their own.
+    let spent = matches!(outcome, Outcome::Failure | Outcome::Success) && tables::spend(asked);
+    let proof = nonces.proof && (spent || !matches!(outcome, Outcome::Failure));
+    let evidence = if proof || over_tcp { Evidence::Proven } else { Evidence::Unproven };
     let now_ns = clock::now_ns(live);
     let account = Account::of(source, now_ns);
     let count = |entry| {
@@ -162,17 +184,23 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     event.known = Known::Nobody as u8;
     event.user = asked.user;
     event.user_agent = asked.user_agent;
-    match outcome(&answer) {
+    match outcome {
         Outcome::Provisional => Reason::OutUnjudged,
         Outcome::Challenge => {
             count(Entry::Challenge);
+            tell_plain(settings, event, EventKind::Refused);
             Reason::Challenge
         }
         Outcome::Stale => {
             count(Entry::Stale);
             Reason::Stale
         }
-        Outcome::Neutral => Reason::Neutral,
+        Outcome::Neutral => {
+            if let Some(kind) = plain(status, answer.method, answer.attempt) {
+                tell_plain(settings, event, kind);
+            }
+            Reason::Neutral
+        }
         Outcome::Success => {
             count(Entry::Success);
             // A nonce of another method proves the source, but not that anybody checked this password.
@@ -187,7 +215,7 @@ fn message(context: &TcContext, place: &Place) -> Reason {
         Outcome::Failure => {
             if evidence as u8 != Evidence::Proven as u8 {
                 count(Entry::FailureUnproven);
-                tables::send(event);
+                tell_unproven(settings, event, asked.user_hash);
                 return Reason::FailureUnproven;
             }
             count(Entry::FailureProven);
@@ -195,6 +223,56 @@ fn message(context: &TcContext, place: &Place) -> Reason {
             Reason::FailureProven
         }
     }
+}
+
+/// What the answer to a request without credentials says of who asked.
+#[inline(always)]
+fn plain(status: u16, method: Method, attempt: bool) -> Option<EventKind> {
+    match status {
+        _ if attempt => None,
+        401 | 403 | 404 | 407 => Some(EventKind::Refused),
+        200..=299 if matches!(method, Method::Register | Method::Invite | Method::Subscribe) => {
+            Some(EventKind::Accepted)
+        }
+        _ => None,
+    }
+}
+
+/// Tells of the answer to a request without credentials, unless a known peer asked.
+#[inline(never)]
+fn tell_plain(settings: &Settings, event: &mut Event, kind: EventKind) {
+    if !tables::is_peer(settings, event.source, event.time_ns) {
+        event.kind = kind as u8;
+        tables::send(event);
+    }
+}
+
+/// Tells of a failure whose source may be forged. A function of its own, for a stack of its own.
+#[inline(never)]
+fn tell_unproven(settings: &Settings, event: &mut Event, user: u64) {
+    event.known = tables::known(settings, event.source, user, event.time_ns) as u8;
+    tables::send(event);
+}
+
+/// Tells of an answer over TCP to a request that could not be read: that it was answered proves its source.
+#[inline(never)]
+fn unread(rules: &Rules, scratch: &mut Scratch, place: &Place, status: u64) {
+    let status = status as u16;
+    let method = scratch.scan.cseq_method().unwrap_or(Method::Other);
+    let kind = match (status, plain(status, method, false)) {
+        (404, _) | (_, None) => return,
+        (_, Some(kind)) => kind,
+    };
+    let event = &mut scratch.event;
+    let now_ns = clock::now_ns(rules.live);
+    ingress::blank(event, kind, place.source, now_ns);
+    event.status = status;
+    event.method = method as u8;
+    event.evidence = Evidence::Proven as u8;
+    event.service = place.ports.service;
+    event.tcp = 1;
+    event.observed = rules.settings().observe as u8;
+    tell_plain(rules.settings(), event, kind);
 }
 
 /// Lets the answer to a request of this host in. `how`: its method and the service's number, eight bits each. A function of its

@@ -4,13 +4,14 @@ use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
 use sip_fw_common::abi::{Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Settings, Source, TransactionKey};
+use sip_fw_common::bucket::Admission;
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
-use sip_fw_common::limits::DENIED_SAMPLES_PER_SECOND;
+use sip_fw_common::limits::{DENIED_SAMPLES_PER_SECOND, SCANNER_SAMPLES_PER_SECOND};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::request;
 use sip_fw_common::rules::{Action, Decision, Who};
-use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
+use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line, uri_user};
 use sip_fw_common::wire::{self, Address, Ip, Packet, Transport};
 
 use crate::maps::Scratch;
@@ -66,7 +67,10 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
     // What hides its ports may be for a service: of a banned source it does not pass.
     let hidden = matches!(transport, Err(Reason::Malformed));
     if service.is_none() && settings.scope_host == 0 && !hidden {
-        return transport.map_or_else(|reason| reason, |_| Reason::NoService) as u32;
+        return match transport {
+            Ok(transport) => answer_to_client(rules, source, &transport, place),
+            Err(reason) => reason as u32,
+        };
     }
     let column = service.map_or(rules.header.services_len, |(number, _)| u32::from(number));
     let decision = access(rules, ip.source, column, packet.size());
@@ -74,9 +78,12 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
     if action == Action::Trust {
         return Reason::Trusted as u32;
     }
+    let is_sip = service.is_some_and(|(_, service)| service.kind() == ServiceKind::Sip as u8);
     let mut closed = None;
     if tables::is_banned(rules, source, || prefix_key(&ip), packet.size()) {
         closed = Some(Reason::Banned);
+    } else if is_sip && tables::is_shunned(rules, source, packet.size()) {
+        closed = Some(Reason::Shunned);
     } else if action == Action::Deny && service.is_some() {
         sample(rules, source, column, decision.rule());
         closed = Some(Reason::Denied);
@@ -88,15 +95,33 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
         Ok(transport) => transport,
         Err(reason) => return reason as u32,
     };
-    let Some((number, service)) = service else { return Reason::NoService as u32 };
+    let Some((number, _)) = service else { return Reason::NoService as u32 };
     let seen = if closed.is_some() { Reason::WouldDrop as u32 | CLOSED } else { Reason::Opaque as u32 };
-    if service.kind() != ServiceKind::Sip as u8 {
+    if !is_sip {
         return seen;
     }
     let Transport { payload, payload_len, .. } = transport;
-    let ports = Ports { peer: transport.source_port, tcp: transport.tcp, service: number, refusal: 0 };
+    if payload_len != 0 && is_flood(rules, source, number) {
+        return if settings.observe == 0 { Reason::Flood as u32 } else { Reason::WouldDrop as u32 | CLOSED };
+    }
+    let ports = Ports { peer: transport.source_port, tcp: transport.tcp, client: false, service: number, refusal: 0 };
     *place = Place { source, payload, payload_len, ports };
     seen | READ
+}
+
+/// What comes from the port of a SIP service to one of no service may answer this host, which calls over TCP from any port.
+#[inline(always)]
+fn answer_to_client(rules: &Rules, source: Source, transport: &Transport, place: &mut Place) -> u32 {
+    let Transport { tcp, source_port, payload, payload_len, .. } = *transport;
+    let service = if tcp && payload_len != 0 { rules.service(true, source_port) } else { None };
+    match service {
+        Some((number, service)) if service.kind() == ServiceKind::Sip as u8 => {
+            let ports = Ports { peer: source_port, tcp, client: true, service: number, refusal: 0 };
+            *place = Place { source, payload, payload_len, ports };
+            Reason::NoService as u32 | READ | CLOSED
+        }
+        _ => Reason::NoService as u32,
+    }
 }
 
 /// What the access rules say of an address in a column; counts the packet under the line that decides.
@@ -139,6 +164,31 @@ fn decide(rules: &Rules, high: u64, low: u64, column: u64, bytes: u64) -> Decisi
     decision
 }
 
+/// Whether a source sends a service more than it may; tells so once until it slows down.
+#[inline(always)]
+fn is_flood(rules: &Rules, source: Source, service: u8) -> bool {
+    match tables::admit(rules, source, service) {
+        Admission::Within => false,
+        Admission::FirstExcess => {
+            tell_flood(rules, source, service);
+            true
+        }
+        Admission::Excess => true,
+    }
+}
+
+/// A function of its own, for a stack of its own.
+#[inline(never)]
+fn tell_flood(rules: &Rules, source: Source, service: u8) {
+    let Some(scratch) = tables::scratch_ingress() else { return };
+    let now_ns = clock::now_ns(rules.live);
+    let event = &mut scratch.event;
+    blank(event, EventKind::Flood, source, now_ns);
+    event.service = service;
+    event.observed = rules.settings().observe as u8;
+    tables::send(event);
+}
+
 /// Tells of a denied packet, unless enough were told lately.
 #[inline(never)]
 fn sample(rules: &Rules, source: Source, column: u32, rule: u32) {
@@ -158,7 +208,7 @@ fn sample(rules: &Rules, source: Source, column: u32, rule: u32) {
 
 /// Makes an event that says only who, what and when.
 #[inline(always)]
-fn blank(event: &mut Event, kind: EventKind, source: Source, now_ns: u64) {
+pub fn blank(event: &mut Event, kind: EventKind, source: Source, now_ns: u64) {
     event.time_ns = now_ns;
     event.source = source;
     event.until_ns = 0;
@@ -192,9 +242,10 @@ const RESPONSE: u64 = 255;
 
 #[inline(always)]
 fn message(context: &XdpContext, place: &Place) -> Reason {
-    let (Some(Rules { live, .. }), Some(scratch)) = (tables::rules(), tables::scratch_ingress()) else {
+    let (Some(rules), Some(scratch)) = (tables::rules(), tables::scratch_ingress()) else {
         return Reason::Unparsed;
     };
+    let live = rules.live;
     let head = &mut scratch.head;
     let Some(len) = copy_head(context, place.payload, place.payload_len, head) else { return Reason::KeepAlive };
     let zero = u64::from(live.zero);
@@ -203,15 +254,17 @@ fn message(context: &XdpContext, place: &Place) -> Reason {
         return Reason::KeepAlive;
     }
     let kind = match start_line(head, start) {
+        StartLine::Request(_) if place.ports.client => return Reason::NoService,
         StartLine::Request(Method::Ack | Method::Cancel) => return Reason::AckOrCancel,
         StartLine::Request(method) => method as u64,
         // It only says whether an upstream is there.
         StartLine::Response(_) => RESPONSE,
         StartLine::Unknown => return Reason::Unparsed,
     };
-    scan::hide(scratch, kind);
+    scan::hide(scratch, kind | start << 32);
     scan::request(scratch, Cursor::new(start, len, zero));
-    let kind = scan::hidden(scratch);
+    let asked = scan::hidden(scratch);
+    let kind = u64::from(asked as u8);
     if !scratch.scan.has_via() {
         return if kind == RESPONSE { Reason::ResponseIn } else { Reason::Unparsed };
     }
@@ -222,8 +275,16 @@ fn message(context: &XdpContext, place: &Place) -> Reason {
         learn(scratch, &key, now_ns);
         return Reason::ResponseIn;
     }
-    describe(scratch, seed);
+    if live.signatures != 0 && (tables::is_signed(scratch.scan.user_agent()) || tables::is_signed(scratch.scan.from()))
+    {
+        tell_scanner(&rules, scratch, place, kind);
+        if rules.settings().observe == 0 {
+            return Reason::Scanner;
+        }
+    }
+    describe(scratch, seed, asked);
     let Scratch { transaction, .. } = scratch;
+    transaction.credit = u64::from(transaction.credentials != 0 && tables::proves(&transaction.nonces, place.source));
     transaction.peer_port = place.ports.peer;
     transaction.method = kind as u8;
     transaction.tcp = u8::from(place.ports.tcp);
@@ -274,14 +335,67 @@ pub extern "C" fn sip_fw_hash(at: u64, len: u64, seed: u64) -> u64 {
     hash::span(&scratch.head, seed, Span { at: at as u16, len: len as u16 })
 }
 
-/// A function of its own, for a stack of its own.
+/// Tells of a scanner's packet, unless enough were told lately.
 #[inline(never)]
-fn describe(scratch: &mut Scratch, seed: u64) {
+fn tell_scanner(rules: &Rules, scratch: &mut Scratch, place: &Place, method: u64) {
+    let now_ns = clock::now_ns(rules.live);
+    if now_ns < scratch.next_scanner_ns {
+        return;
+    }
+    scratch.next_scanner_ns = now_ns.wrapping_add(SECOND_NS / SCANNER_SAMPLES_PER_SECOND);
+    let Scratch { event, head, scan, .. } = scratch;
+    blank(event, EventKind::Scanner, place.source, now_ns);
+    event.service = place.ports.service;
+    event.tcp = u8::from(place.ports.tcp);
+    event.method = method as u8;
+    event.observed = rules.settings().observe as u8;
+    event.known = u8::from(tables::is_peer(rules.settings(), place.source, now_ns));
+    hash::text(head, scan.user_agent(), &mut event.user_agent);
+    tables::send(event);
+}
+
+/// The user of the first SIP URI in a span of the message in the scratch of ingress, as [`Span`] in one number. A global
+/// function, as [`sip_fw_hash`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_uri_user(at: u64, len: u64) -> u64 {
+    let (Some(rules), Some(scratch)) = (tables::rules(), tables::scratch_ingress()) else { return 0 };
+    let user = uri_user(&scratch.head, Span { at: at as u16, len: len as u16 }, u64::from(rules.live.zero));
+    u64::from(user.at) << 16 | u64::from(user.len)
+}
+
+/// The user that a request without credentials asks for, as [`sip_fw_uri_user`]. `asked`: the method, and above where the
+/// message begins. A global function, as [`sip_fw_hash`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sip_fw_asked_for(asked: u64) -> u64 {
+    let Some(scratch) = tables::scratch_ingress() else { return 0 };
+    let uri_user = |span: Span| match span.len {
+        0 => span,
+        _ => unpack(sip_fw_uri_user(u64::from(span.at), u64::from(span.len))),
+    };
+    let user = request::asked_for(asked as u8, asked >> 32, &scratch.scan, uri_user);
+    u64::from(user.at) << 16 | u64::from(user.len)
+}
+
+/// A span from one number.
+#[inline(always)]
+fn unpack(span: u64) -> Span {
+    Span { at: (span >> 16) as u16, len: span as u16 }
+}
+
+/// `asked`: as above. A function of its own, for a stack of its own.
+#[inline(never)]
+fn describe(scratch: &mut Scratch, seed: u64, asked: u64) {
+    let asked_for = match scratch.scan.credentials {
+        0 => unpack(sip_fw_asked_for(asked)),
+        _ => Span { at: 0, len: 0 },
+    };
     let hash = |span: Span| match span.len {
         0 => 0,
         _ => sip_fw_hash(u64::from(span.at), u64::from(span.len), seed),
     };
-    request::describe(&scratch.head, &scratch.scan, &mut scratch.transaction, hash);
+    request::describe(&scratch.head, &scratch.scan, &mut scratch.transaction, asked_for, hash);
 }
 
 /// Who an address is judged as.

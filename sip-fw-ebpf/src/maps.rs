@@ -8,13 +8,14 @@ use aya_ebpf::btf_maps::ArrayOfMaps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Event, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Source, SourceState, Strikes,
-    Transaction, TransactionKey,
+    Asked, Ban, Counter, Event, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Shun, Signatures, Source,
+    SourceState, Strikes, Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
-use sip_fw_common::limits::{ASKED_MAX, EVENT_RING_BYTES, UNREAD_SECONDS};
+use sip_fw_common::limits::{ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::rules::Page;
+use sip_fw_common::signature::Folded;
 use sip_fw_common::sip::{Cursor, Scan};
 
 /// Written by the agent, read once per packet.
@@ -44,6 +45,19 @@ pub static BANS: HashMap<Source, Ban> = HashMap::with_max_entries(1024, 0);
 /// Bans of prefixes. Written by the agent alone.
 #[map]
 pub static BAN_PREFIXES: LpmTrie<PrefixKey, Ban> = LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// Short blocks on unproven evidence. Written by the agent alone. Full: the least recently hit ends early.
+#[map]
+pub static SHUNS: LruHashMap<Source, Shun> = LruHashMap::with_max_entries(SHUNS_MAX, 0);
+
+/// Message rates, at the hash of their source; see [`sip_fw_common::bucket`]. Never full: sources that meet in an entry forget
+/// each other's rate.
+#[map]
+pub static BUCKETS: Array<u64> = Array::with_max_entries(BUCKETS_MAX, 0);
+
+/// What scanners write, by its first four bytes. Written by the agent alone.
+#[map]
+pub static SIGNATURES: HashMap<u32, Signatures> = HashMap::with_max_entries(SIGNATURE_KEYS_MAX, 0);
 
 /// What each source did. Full: the least recently used is forgotten; nothing that bans depends on it.
 #[map]
@@ -101,10 +115,14 @@ pub struct Scratch {
     pub peer: Peer,
     /// The event being built.
     pub event: Event,
+    /// What is compared with signatures.
+    pub folded: Folded,
     /// See [`crate::scan::hide`].
     pub hidden: u64,
     /// When the next sample of a denied packet may be told.
     pub next_sample_ns: u64,
+    /// When the next sample of a scanner's packet may be told.
+    pub next_scanner_ns: u64,
     /// Never written: the value of a source's first strike.
     pub no_strikes: Strikes,
 }

@@ -155,7 +155,7 @@ impl Place {
         source: Source { bits: 0 },
         payload: 0,
         payload_len: 0,
-        ports: Ports { peer: 0, tcp: false, service: 0, refusal: 0 },
+        ports: Ports { peer: 0, tcp: false, client: false, service: 0, refusal: 0 },
     };
 }
 
@@ -165,6 +165,8 @@ pub struct Ports {
     pub peer: u16,
     /// TCP, else UDP.
     pub tcp: bool,
+    /// This host is the client: it called the peer's port from one of no service, so only requests of its own count.
+    pub client: bool,
     /// Number of the service.
     pub service: u8,
     /// How the service refuses, see [`sip_fw_common::abi::Service::refusal`].
@@ -175,7 +177,11 @@ impl Ports {
     /// As a number.
     #[inline(always)]
     pub fn pack(&self) -> u64 {
-        u64::from(self.peer) | u64::from(self.tcp) << 16 | u64::from(self.service) << 24 | u64::from(self.refusal) << 32
+        u64::from(self.peer)
+            | u64::from(self.tcp) << 16
+            | u64::from(self.client) << 17
+            | u64::from(self.service) << 24
+            | u64::from(self.refusal) << 32
     }
 
     /// From [`Ports::pack`].
@@ -184,6 +190,7 @@ impl Ports {
         Self {
             peer: packed as u16,
             tcp: packed >> 16 & 1 != 0,
+            client: packed >> 17 & 1 != 0,
             service: (packed >> 24) as u8,
             refusal: (packed >> 32) as u8,
         }

@@ -133,6 +133,9 @@ const fn meaning(reason: Reason) -> &'static str {
         Reason::Neutral => "leaving: answers that say nothing about passwords",
         Reason::EventLost => "EVENTS LOST: ring buffer full",
         Reason::BanLost => "BANS LOST: raise [limits] bans",
+        Reason::Shunned => "DROPPED: shunned for a while, without proof",
+        Reason::Flood => "DROPPED: more messages than a source may send",
+        Reason::Scanner => "DROPPED: a scanner's signature",
     }
 }
 

@@ -14,6 +14,7 @@ impl Config {
         let services = self.services.iter().map(|service| Service {
             kind: service.kind,
             refusal: service.refusal,
+            rates: service.rates,
             default: match service.default {
                 DefaultAction::Allow => Action::Allow,
                 DefaultAction::Deny => Action::Deny,

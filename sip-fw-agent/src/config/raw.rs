@@ -29,6 +29,7 @@ pub struct Raw {
     pub access: Vec<Spot<RawAccess>>,
     pub feeds: Vec<Spot<RawFeed>>,
     pub ban: RawBan,
+    pub scanners: RawScanners,
     pub limits: RawLimits,
 }
 
@@ -48,6 +49,10 @@ pub struct RawService {
     pub listen: List,
     pub refusal: Maybe<String>,
     pub default: Maybe<String>,
+    pub rate: Maybe<i64>,
+    pub burst: Maybe<i64>,
+    pub peer_rate: Maybe<i64>,
+    pub peer_burst: Maybe<i64>,
 }
 
 /// One `[[access]]`.
@@ -78,6 +83,15 @@ pub struct RawBan {
     pub decay: Maybe<String>,
     pub known_peer: Maybe<String>,
     pub scope: Maybe<String>,
+}
+
+/// `[scanners]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawScanners {
+    pub list: Maybe<String>,
+    pub user_agents: List,
+    pub user_agents_exact: List,
+    pub from: List,
 }
 
 /// `[limits]`.
@@ -122,6 +136,10 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             listen: service.strings("listen"),
             refusal: service.string("refusal"),
             default: service.string("default"),
+            rate: service.integer("rate"),
+            burst: service.integer("burst"),
+            peer_rate: service.integer("peer_rate"),
+            peer_burst: service.integer("peer_burst"),
         };
         raw.services.push(Spot { line, value });
     });
@@ -152,6 +170,14 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             decay: ban.string("decay"),
             known_peer: ban.string("known_peer"),
             scope: ban.string("scope"),
+        };
+    });
+    root.table("scanners", |scanners| {
+        raw.scanners = RawScanners {
+            list: scanners.string("list"),
+            user_agents: scanners.strings("user_agents"),
+            user_agents_exact: scanners.strings("user_agents_exact"),
+            from: scanners.strings("from"),
         };
     });
     root.table("limits", |limits| {

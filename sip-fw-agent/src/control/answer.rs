@@ -246,14 +246,20 @@ impl Desk<'_> {
     fn unban(&mut self, target: &str, now: Time) -> Answer {
         let target = parse_target(self.controller, target)?;
         let shown = self.controller.ipv6().show_target(target);
+        let shunned = self.shunned(target, now)?;
         let Some(found) = self.found(target)?.filter(|ban| ban.until_ns > now.kernel_ns || ban.level > 0) else {
+            if let Some(source) = shunned {
+                self.handle([Input::Unshun { source }], now)?;
+                return value(&UnbannedView { schema: SCHEMA, unbanned: vec![shown] });
+            }
             let mut message = format!("{shown} is not banned");
             for (prefix, _) in self.covering(target, now)? {
                 message.push_str(&format!(", but {prefix} is: sip-fw unban {prefix}"));
             }
             return Err(Failure::new(ExitCode::NotFound, message));
         };
-        self.handle([Input::Unban { target, found }], now)?;
+        let unshun = shunned.map(|source| Input::Unshun { source });
+        self.handle([Input::Unban { target, found }].into_iter().chain(unshun), now)?;
         value(&UnbannedView { schema: SCHEMA, unbanned: vec![shown] })
     }
 
@@ -269,6 +275,13 @@ impl Desk<'_> {
         let unbanned = all.iter().map(|(target, _)| ipv6.show_target(*target)).collect();
         self.handle(all.into_iter().map(|(target, found)| Input::Unban { target, found }), now)?;
         value(&UnbannedView { schema: SCHEMA, unbanned })
+    }
+
+    /// The source that a target is, if it is shunned.
+    fn shunned(&self, target: Target, now: Time) -> Result<Option<Source>, KernelError> {
+        let Target::Source(source) = target else { return Ok(None) };
+        let holds = self.tables.shun(source)?.is_some_and(|shun| shun.until_ns > now.kernel_ns);
+        Ok(holds.then_some(source))
     }
 
     fn found(&self, target: Target) -> Result<Option<Ban>, KernelError> {

@@ -1,8 +1,10 @@
 //! Obeys the controller.
 
-use sip_fw_common::abi::{Event, EventKind, Evidence, Known, Live, Source};
+use ipnet::IpNet;
+use sip_fw_common::abi::{Event, EventKind, Evidence, Live, PeerKey, Source};
 use sip_fw_core::controller::{Command, Input};
 use sip_fw_core::record::Record;
+use sip_fw_core::source::Ipv6Prefix;
 
 use crate::kernel::{KernelError, Tables};
 
@@ -14,6 +16,7 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
     let mut errors = Vec::new();
     let mut failed = false;
     let mut prefixes_changed = false;
+    let mut shuns_ended = false;
     for command in commands {
         let result = match command {
             Command::Report(record) => {
@@ -33,12 +36,20 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
                 prefixes_changed = true;
                 tables.remove_prefix_ban(prefix).map(drop)
             }
+            Command::PutShun { source, shun } => tables.put_shun(source, &shun),
+            Command::RemoveShun { source } => {
+                shuns_ended = true;
+                tables.remove_shun(source)
+            }
         };
         failed = result.is_err();
         errors.extend(result.err());
     }
     // Once for all of them: it reads the whole table.
     if prefixes_changed && let Err(error) = count_prefixes(tables) {
+        errors.push(error);
+    }
+    if shuns_ended && let Err(error) = tables.count_shuns() {
         errors.push(error);
     }
     (records, errors)
@@ -50,9 +61,9 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
 ///
 /// When the ban table cannot be read.
 pub fn input(event: Event, tables: &Tables) -> Result<Input, KernelError> {
-    let failure = event.kind == EventKind::AuthFailure as u8 && event.evidence == Evidence::Proven as u8;
-    if failure && event.known != Known::Nobody as u8 {
-        return Ok(Input::PeerFailure { event, found: tables.ban(event.source)? });
+    let judged = matches!(EventKind::from_number(event.kind), Some(EventKind::AuthFailure | EventKind::Refused));
+    if judged && event.evidence == Evidence::Proven as u8 {
+        return Ok(Input::Proven { event, found: tables.ban(event.source)? });
     }
     Ok(Input::Kernel(event))
 }
@@ -69,6 +80,17 @@ pub fn count_prefixes(tables: &mut Tables) -> Result<(), KernelError> {
         return Ok(());
     }
     tables.write_live(&Live { prefix_bans: count, ..live })
+}
+
+/// The known peer in a prefix, if there is one: then it must not be banned.
+///
+/// # Errors
+///
+/// When the table cannot be read.
+pub fn known_peer_in(prefix: IpNet, tables: &Tables, ipv6: Ipv6Prefix) -> Result<Option<String>, KernelError> {
+    let inside = |(key, _): &(PeerKey, _)| key.user == 0 && prefix.contains(&ipv6.net(key.source));
+    let found = tables.peers()?.into_iter().find(inside);
+    Ok(found.map(|(key, _)| format!("{} is a known peer", ipv6.show(key.source))))
 }
 
 fn forget(tables: &mut Tables, source: Source, now_ns: u64) -> Result<(), KernelError> {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use sip_fw_common::abi::Event;
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
+use sip_fw_core::rules::Action;
 use tokio::sync::mpsc;
 
 use super::apply::{InForce, Orders, Outcome};
@@ -20,10 +22,10 @@ use super::publisher::Publisher;
 use super::state::State;
 use super::trial::Waiting;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::control::access::Access;
 use crate::control::answer::{AgentInfo, Desk};
-use crate::control::execute::execute;
+use crate::control::execute::{execute, known_peer_in};
 use crate::control::protocol::{Failure, Reply, Request};
 use crate::control::server::Response;
 use crate::control::view::ServiceView;
@@ -114,10 +116,39 @@ impl Agent {
     pub fn events(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
             match crate::control::execute::input(event, &self.kernel.tables) {
-                Ok(input) => self.handle(input),
+                Ok(input) => {
+                    self.handle(input);
+                    self.look_at_neighbours(event);
+                }
                 Err(error) => self.complain(Some(error.to_string())),
             }
         }
+    }
+
+    /// Whether so many sources beside a banned one are banned that their prefix should be.
+    fn look_at_neighbours(&mut self, event: Event) {
+        let Some(prefix) = self.controller.crowded(event.source) else { return };
+        match known_peer_in(prefix, &self.kernel.tables, self.controller.ipv6()) {
+            Ok(peer) => {
+                let spared = peer.or_else(|| self.trusted_in(prefix));
+                self.handle(Input::Crowd { prefix, spared });
+            }
+            Err(error) => self.complain(Some(error.to_string())),
+        }
+    }
+
+    /// The access rule that trusts anybody in a prefix.
+    fn trusted_in(&self, prefix: IpNet) -> Option<String> {
+        let lists = self.lists.snapshot();
+        let overlaps = |net: &IpNet| net.contains(&prefix) || prefix.contains(net);
+        let trusts = |origin: &Origin| match origin {
+            Origin::Net(net) => overlaps(net),
+            Origin::Own => own_addresses().iter().any(|own| prefix.contains(own)),
+            other => lists.nets(other).iter().any(overlaps),
+        };
+        let mut trusting = self.config.access_in_force().filter(|(_, action)| *action == Action::Trust);
+        let (line, _) = trusting.find(|(line, _)| line.from.iter().any(trusts))?;
+        Some(format!("access rule \"{}\" trusts addresses in it", line.name))
     }
 
     /// Looks at what must be looked at every second.
@@ -182,7 +213,8 @@ impl Agent {
     fn try_tick(&mut self) -> Result<(), KernelError> {
         let bans = self.kernel.tables.bans()?;
         let prefix_bans = self.kernel.tables.prefix_bans()?;
-        let obeyed = self.obey(Input::Tick { bans, prefix_bans });
+        let shuns = self.kernel.tables.shuns()?;
+        let obeyed = self.obey(Input::Tick { bans, prefix_bans, shuns });
         self.count_matches()?;
         self.end_trial()?;
         self.follow_own_addresses();
@@ -206,7 +238,7 @@ impl Agent {
     }
 
     /// Tells people what is wrong, unless it is what they were told last.
-    fn complain(&mut self, trouble: Option<String>) {
+    pub fn complain(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(trouble)) {
             self.publisher.tell(Record::new(clock::wall(), EventName::Degraded).because(trouble.as_str()));
         }

@@ -160,6 +160,9 @@ impl Agent {
         let lists = self.lists.current();
         self.lists.adopt(prepared);
         self.controller.set_rules(prepare::rules(&config));
+        if let Err(error) = self.kernel.tables.set_signatures(&config.signatures) {
+            self.complain(Some(error.to_string()));
+        }
         self.services = services::views(&config.ports(), &config.service_kinds(), &config.service_names());
         self.matches.forget();
         Before {

@@ -107,6 +107,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     }
     let waiting = before.map(|before| Waiting { until_ns: confirm_until_ns, before: before.into() });
     let Ready { text, config, prepared, compiled } = ready;
+    kernel.tables.set_signatures(&config.signatures)?;
     lists.adopt(prepared);
     let attachments = kernel.attach(&config.interfaces)?;
     let others = kernel.detach_others(&config.interfaces)?;

@@ -9,6 +9,7 @@ mod clock;
 mod dry_run;
 mod error;
 mod events;
+mod held_back;
 mod liveness;
 mod load;
 mod log;

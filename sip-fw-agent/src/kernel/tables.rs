@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use ipnet::IpNet;
-use sip_fw_common::abi::{Ban, Counter, Live, Peer, PeerKey, PrefixKey, Source, SourceState, Strikes, map};
+use sip_fw_common::abi::{
+    Ban, Counter, Live, Peer, PeerKey, PrefixKey, Shun, Signatures, Source, SourceState, Strikes, map,
+};
 use sip_fw_common::reason::Reason;
 
 use super::rule_sets::Slots;
@@ -21,6 +23,8 @@ pub struct Tables {
     sources: HashMap<MapData, Source, SourceState>,
     strikes: HashMap<MapData, Source, Strikes>,
     peers: HashMap<MapData, PeerKey, Peer>,
+    pub(super) shuns: HashMap<MapData, Source, Shun>,
+    pub(super) signatures: HashMap<MapData, u32, Signatures>,
     counters: PerCpuArray<MapData, Counter>,
     pins: Option<PathBuf>,
 }
@@ -62,6 +66,8 @@ impl Tables {
             sources: typed(map::SOURCES, take(map::SOURCES)?)?,
             strikes: typed(map::STRIKES, take(map::STRIKES)?)?,
             peers: typed(map::PEERS, take(map::PEERS)?)?,
+            shuns: typed(map::SHUNS, take(map::SHUNS)?)?,
+            signatures: typed(map::SIGNATURES, take(map::SIGNATURES)?)?,
             counters: typed(map::COUNTERS, take(map::COUNTERS)?)?,
             pins: None,
         })
@@ -226,7 +232,7 @@ pub(super) fn found<T>(result: Result<T, MapError>, what: &'static str) -> Resul
 }
 
 /// A listing of a map that others write meanwhile: entries that vanish are left out.
-fn snapshot<K, V>(
+pub(super) fn snapshot<K, V>(
     entries: impl Iterator<Item = Result<(K, V), MapError>>,
     what: &'static str,
 ) -> Result<Vec<(K, V)>, KernelError> {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Source, SourceState, Strikes, Transaction,
-    TransactionKey, map,
+    Asked, Ban, Counter, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Shun, Signatures, Source, SourceState, Strikes,
+    Transaction, TransactionKey, map,
 };
-use sip_fw_common::limits::{ASKED_MAX, EVENT_RING_BYTES, UNREAD_SECONDS};
+use sip_fw_common::limits::{ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 
 use super::error::chain;
@@ -33,6 +33,13 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         entries: sizes.map(entries),
         flags: 0,
     };
+    let fixed = |kind, key_bytes, value_bytes, entries| Expected {
+        kind,
+        key_bytes,
+        value_bytes,
+        entries: Some(entries),
+        flags: 0,
+    };
     let array =
         |kind, value_bytes, entries| Expected { kind, key_bytes: 4, value_bytes, entries: Some(entries), flags: 0 };
     Some(match name {
@@ -49,10 +56,10 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         }
         map::NONCES => table(MapType::LruHash, 8, size_of::<Nonce>(), |s| s.nonces),
         map::PEERS => table(MapType::LruHash, size_of::<PeerKey>(), size_of::<Peer>(), |s| s.peers),
-        map::ASKED => Expected {
-            entries: Some(ASKED_MAX),
-            ..table(MapType::LruHash, size_of::<TransactionKey>(), size_of::<Asked>(), |_| ASKED_MAX)
-        },
+        map::ASKED => fixed(MapType::LruHash, size_of::<TransactionKey>(), size_of::<Asked>(), ASKED_MAX),
+        map::SHUNS => fixed(MapType::LruHash, size_of::<Source>(), size_of::<Shun>(), SHUNS_MAX),
+        map::SIGNATURES => fixed(MapType::Hash, 4, size_of::<Signatures>(), SIGNATURE_KEYS_MAX),
+        map::BUCKETS => array(MapType::Array, 8, BUCKETS_MAX),
         map::UNREAD => array(MapType::Array, 8, UNREAD_SECONDS),
         map::COUNTERS => array(MapType::PerCpuArray, size_of::<Counter>(), Reason::SLOTS),
         map::EVENTS => {

@@ -11,7 +11,7 @@ use sip_fw_core::time::{Time, Timestamp};
 
 use super::message::{Content, Direction, Part};
 use crate::config::Config;
-use crate::control::execute::{execute, input};
+use crate::control::execute::{execute, input, known_peer_in};
 use crate::host;
 use crate::kernel::{Action, DryRun, KernelError, Loaded, TableSizes, possible_cpus};
 
@@ -75,6 +75,7 @@ impl Stage {
         run.tables.write_live(&Live { fixed_now_ns: 1, hash_seed: HASH_SEED, ..Live::default() })?;
         let loaded = Loaded::load(&set)?;
         run.tables.put_in_force(&loaded)?;
+        run.tables.set_signatures(&config.signatures)?;
         let access = config.access_in_force().map(|(line, _)| line.name.clone()).collect();
         let rules = Rules { settings: plan.settings, services: config.service_names(), access, bans_max: limits.bans };
         Ok(Self { run, controller: Controller::new(rules), now_ns: 1, next_tick_ns: 0 })
@@ -109,7 +110,8 @@ impl Stage {
     /// When a table cannot be read or written.
     pub fn finish(&mut self, records: &mut Vec<Record>) -> Result<(), KernelError> {
         let (bans, prefix_bans) = (self.run.tables.bans()?, self.run.tables.prefix_bans()?);
-        self.handle(Input::Tick { bans: sorted(bans), prefix_bans }, records)?;
+        let shuns = self.run.tables.shuns()?;
+        self.handle(Input::Tick { bans: sorted(bans), prefix_bans, shuns: sorted(shuns) }, records)?;
         for (reason, input) in
             [(Reason::EventLost, Input::EventsLost as fn(u64) -> Input), (Reason::BanLost, Input::BansLost)]
         {
@@ -143,6 +145,10 @@ impl Stage {
         for event in self.run.take_events() {
             let input = input(event, &self.run.tables)?;
             self.handle(input, records)?;
+            if let Some(prefix) = self.controller.crowded(event.source) {
+                let spared = known_peer_in(prefix, &self.run.tables, self.controller.ipv6())?;
+                self.handle(Input::Crowd { prefix, spared }, records)?;
+            }
         }
         Ok(fate)
     }
@@ -190,10 +196,12 @@ impl Stage {
         let tick_ns = self.next_tick_ns;
         self.set_clock(tick_ns)?;
         let (bans, prefix_bans) = (self.run.tables.bans()?, self.run.tables.prefix_bans()?);
+        let shuns = self.run.tables.shuns()?;
         let deadlines = bans.iter().map(|(_, ban)| ban.until_ns).chain(prefix_bans.iter().map(|(_, ban)| ban.until_ns));
+        let deadlines = deadlines.chain(shuns.iter().map(|(_, shun)| shun.until_ns));
         let nearest_ns = deadlines.filter(|until| *until > tick_ns).min().unwrap_or(u64::MAX);
         let pace_ns = TICK_NS.saturating_mul(1 + (bans.len() + prefix_bans.len()) as u64 / BANS_PER_TICK);
-        self.handle(Input::Tick { bans: sorted(bans), prefix_bans }, records)?;
+        self.handle(Input::Tick { bans: sorted(bans), prefix_bans, shuns: sorted(shuns) }, records)?;
         let silent = nearest_ns.min(to_ns).saturating_sub(tick_ns);
         self.next_tick_ns = tick_ns.saturating_add(pace_ns.saturating_mul((silent / pace_ns).max(1)));
         Ok(())

@@ -60,10 +60,17 @@ impl Reporter {
 const fn priority(event: EventName) -> libsystemd::logging::Priority {
     use libsystemd::logging::Priority;
     match event {
-        EventName::Degraded | EventName::DeviceFault => Priority::Warning,
-        EventName::Ban | EventName::Unban | EventName::Detached => Priority::Notice,
+        EventName::Degraded | EventName::DeviceFault | EventName::DistributedGuessing => Priority::Warning,
+        EventName::Ban
+        | EventName::Unban
+        | EventName::Detached
+        | EventName::Shun
+        | EventName::Enumeration
+        | EventName::DialScan => Priority::Notice,
         EventName::AuthFailure
         | EventName::Denied
+        | EventName::Scanner
+        | EventName::Flood
         | EventName::PeerLearned
         | EventName::AuthSuccess
         | EventName::Expire

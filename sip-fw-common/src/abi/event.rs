@@ -15,6 +15,14 @@ number_enum! {
         Denied = 4 => "denied",
         /// A source became a known peer: this host asked it, and it answered.
         PeerLearned = 5 => "peer-learned",
+        /// A request without credentials was challenged or refused; not of known peers.
+        Refused = 6 => "refused",
+        /// A request without credentials succeeded; not of known peers.
+        Accepted = 7 => "accepted",
+        /// A packet bore a scanner's signature. A sample: most are only counted.
+        Scanner = 8 => "scanner",
+        /// A source sent more than it may; told once until it slows down.
+        Flood = 9 => "flood",
     }
 }
 
@@ -98,7 +106,7 @@ pub struct Event {
     pub known: u8,
     /// Padding.
     pub _pad: [u8; 2],
-    /// User name tried.
+    /// User name tried, or asked for.
     pub user: Text,
     /// User-Agent.
     pub user_agent: Text,

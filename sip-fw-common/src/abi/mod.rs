@@ -17,12 +17,12 @@ pub use names::{
 };
 pub use source::Source;
 pub use values::{
-    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, ServiceKind, Settings, SourceState, Strike,
-    Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
+    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, ServiceKind, Settings, Shun,
+    Signature, Signatures, SourceState, Strike, Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// An enum with stable numbers and names that travels as its number.
 macro_rules! number_enum {

@@ -30,6 +30,12 @@ pub mod map {
     pub const NONCES: &str = "NONCES";
     /// Known peers, and the users that authenticated there.
     pub const PEERS: &str = "PEERS";
+    /// Short blocks by source.
+    pub const SHUNS: &str = "SHUNS";
+    /// Message rates of sources.
+    pub const BUCKETS: &str = "BUCKETS";
+    /// What scanners write.
+    pub const SIGNATURES: &str = "SIGNATURES";
     /// Requests of this host to upstreams that wait for an answer.
     pub const ASKED: &str = "ASKED";
     /// Seconds in which a challenge left whose nonce could not be read.
@@ -54,6 +60,9 @@ pub mod map {
         NONCES,
         PEERS,
         ASKED,
+        SHUNS,
+        BUCKETS,
+        SIGNATURES,
         UNREAD,
         COUNTERS,
         EVENTS,

@@ -26,6 +26,8 @@ pod!(
     PeerKey,
     Peer,
     Asked,
+    Shun,
+    Signatures,
     Counter,
     Event,
 );

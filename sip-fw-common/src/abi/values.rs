@@ -1,7 +1,7 @@
 //! Map keys and values.
 
 use super::{Source, number_enum};
-use crate::limits::{CREDENTIALS_MAX, LADDER_STEPS_MAX, STRIKES_MAX, TEXT_BYTES};
+use crate::limits::{CREDENTIALS_MAX, LADDER_STEPS_MAX, SIGNATURES_ALIKE_MAX, STRIKES_MAX, TEXT_BYTES};
 
 /// The deadline of a ban that only an operator ends.
 pub const UNTIL_LIFTED_NS: u64 = u64::MAX;
@@ -20,10 +20,14 @@ pub struct Live {
     pub hash_seed: u64,
     /// Prefix bans in force; at 0 their table is not asked.
     pub prefix_bans: u32,
+    /// Shuns in force; at 0 their table is not asked.
+    pub shuns: u32,
+    /// Scanner signatures; at 0 their table is not asked.
+    pub signatures: u32,
     /// Always 0. The verifier cannot know that, which keeps its states few (see the scanner).
     pub zero: u32,
 }
-const _: () = assert!(size_of::<Live>() == 40);
+const _: () = assert!(size_of::<Live>() == 48);
 
 /// What the programs go by, a part of each rule set.
 #[repr(C)]
@@ -121,6 +125,50 @@ pub struct Ban {
 }
 const _: () = assert!(size_of::<Ban>() == 40 + 2 * TEXT_BYTES);
 
+/// A short block on unproven evidence: of SIP services, and never of a known peer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shun {
+    /// Packets are dropped while the clock is before this.
+    pub until_ns: u64,
+    /// When it began.
+    pub since_ns: u64,
+    /// Packets dropped.
+    pub packets: u64,
+    /// Bytes dropped.
+    pub bytes: u64,
+}
+const _: () = assert!(size_of::<Shun>() == 32);
+
+/// How many messages a source may send to a service.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rate {
+    /// Microseconds that a message costs; 0: no limit.
+    pub interval_us: u32,
+    /// Messages at once.
+    pub burst: u32,
+}
+
+/// Text that scanners begin a header with, folded by [`crate::signature::fold`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The text.
+    pub words: [u64; TEXT_BYTES / 8],
+    /// Ones where it counts; over the whole text for one that must match to its end.
+    pub mask: [u64; TEXT_BYTES / 8],
+}
+const _: () = assert!(size_of::<Signature>() == 2 * TEXT_BYTES);
+
+/// The signatures that begin with the same four bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signatures {
+    /// They; an unused one has no mask.
+    pub list: [Signature; SIGNATURES_ALIKE_MAX],
+}
+
 /// What one source did.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -209,6 +257,8 @@ pub struct Transaction {
     pub asked: u64,
     /// Final answers on this branch that were judged; never more than [`Transaction::asked`].
     pub answered: u64,
+    /// Requests on this branch that carried proof; a failure that counts as proven spends one.
+    pub credit: u64,
     /// The peer's port, which ties an answer over TCP to its connection.
     pub peer_port: u16,
     /// A [`super::Method`].
@@ -221,12 +271,12 @@ pub struct Transaction {
     pub service: u8,
     /// Padding.
     pub _pad: [u8; 2],
-    /// User name in its credentials.
+    /// User name in its credentials; without any, the user it asks for: To's of a REGISTER, else the Request-URI's.
     pub user: Text,
     /// User-Agent.
     pub user_agent: Text,
 }
-const _: () = assert!(size_of::<Transaction>() == 8 * CREDENTIALS_MAX + 40 + 2 * TEXT_BYTES);
+const _: () = assert!(size_of::<Transaction>() == 8 * CREDENTIALS_MAX + 48 + 2 * TEXT_BYTES);
 
 impl Transaction {
     /// Its credentials name several users, of which the PBX looks at one: a success clears nobody's strikes, and nobody's

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "the first page is a struct; this file is the only place that says so")]
 
 use super::{PAGE_WORDS, ServiceEntry};
-use crate::abi::Settings;
+use crate::abi::{Rate, Settings};
 use crate::limits::SERVICES_MAX;
 
 /// A part of a rule set.
@@ -64,6 +64,8 @@ pub struct Header {
     pub _pad: u32,
     /// The services; the first [`Header::services_len`] are valid.
     pub services: [ServiceEntry; SERVICES_MAX],
+    /// How many messages each service takes of a source: of one that nobody knows, and of a known peer.
+    pub rates: [[Rate; 2]; SERVICES_MAX],
 }
 const _: () = assert!(size_of::<Header>() <= size_of::<Page>() && align_of::<Header>() == align_of::<Page>());
 
@@ -81,6 +83,13 @@ impl Header {
     #[must_use]
     pub const fn service(&self, number: u8) -> ServiceEntry {
         self.services[number as usize % SERVICES_MAX]
+    }
+
+    /// How many messages a service takes of a source, see [`Header::rates`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn rate(&self, service: u8, known: bool) -> Rate {
+        self.rates[service as usize % SERVICES_MAX][known as usize]
     }
 
     /// As a first page.

@@ -1,4 +1,4 @@
-//! A rule set as it lies in one kernel map: settings, ports, services and access rules in pages of 128 words, so that
+//! A rule set as it lies in one kernel map: settings, ports, services and access rules in pages of 256 words, so that
 //! replacing the map replaces all of it at once.
 //!
 //! Who a packet comes from is looked up in a tree: the address space is cut where the decision changes, and the starts of
@@ -15,7 +15,7 @@ pub use header::{Header, Page, Tree};
 pub use lookup::{Pages, Who, counter_at, decide, find, search, service_at};
 
 /// Words of a page, which is the value of the map.
-pub const PAGE_WORDS: u32 = 128;
+pub const PAGE_WORDS: u32 = 256;
 
 /// Words of a leaf: a cache line.
 pub const LEAF_WORDS: u32 = 8;

@@ -28,6 +28,11 @@ const FIELDS: usize = 16;
 pub(super) const BRANCH: u64 = 0;
 pub(super) const USER_AGENT: u64 = 1;
 pub(super) const USER: u64 = 4;
+/// In requests.
+pub(super) const TO: u64 = 2;
+/// In requests.
+pub(super) const FROM: u64 = 3;
+/// In responses.
 pub(super) const STALE: u64 = 3;
 pub(super) const NONCE: u64 = 8;
 pub(super) const DIGEST: u64 = 12;
@@ -65,6 +70,20 @@ impl Scan {
     #[must_use]
     pub fn user_agent(&self) -> Span {
         self.spans[USER_AGENT as usize]
+    }
+
+    /// The value of a request's To.
+    #[inline(always)]
+    #[must_use]
+    pub fn to(&self) -> Span {
+        self.spans[TO as usize]
+    }
+
+    /// The value of a request's From.
+    #[inline(always)]
+    #[must_use]
+    pub fn from(&self) -> Span {
+        self.spans[FROM as usize]
     }
 
     /// The user name of the credentials in this slot, below [`CREDENTIALS_MAX`].

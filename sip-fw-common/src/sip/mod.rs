@@ -3,8 +3,10 @@
 mod found;
 mod scan;
 mod start_line;
+mod uri;
 mod words;
 
 pub use found::Scan;
 pub use scan::{Cursor, scan, scan_chunk};
 pub use start_line::{StartLine, message_start, start_line};
+pub use uri::uri_user;

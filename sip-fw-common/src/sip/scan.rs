@@ -1,6 +1,6 @@
 //! The scanner: one pass over a head, a word at a time, that notes where the parts are which the judgement needs.
 //!
-//! It reads the top Via's branch, CSeq's method, User-Agent, and every Digest credential or challenge: header names in
+//! It reads the top Via's branch, CSeq's method, To, From, User-Agent, and every Digest credential or challenge: header names in
 //! any case and compact form, blanks before the colon, folded lines, quoted strings with escapes, parameters in any
 //! order. What it cannot read it leaves absent; it never fails.
 //!
@@ -9,7 +9,7 @@
 //! path once per step unless two paths meet in the same state; all state that lives across steps is therefore made
 //! unknown to it by adding a zero that it cannot prove to be one ([`crate::abi::Live::zero`]).
 
-use super::found::{BRANCH, DIGEST, NONCE, STALE, Scan, USER, USER_AGENT};
+use super::found::{BRANCH, DIGEST, FROM, NONCE, STALE, Scan, TO, USER, USER_AGENT};
 use super::start_line::method;
 use super::words::{find, first, is_space, lower, starts_with};
 use crate::head::Head;
@@ -303,7 +303,7 @@ const fn ends_scheme(byte: u8) -> bool {
 #[inline(always)]
 fn header<const RESPONSE: bool>(head: &Head, at: u64, word: u64, seen_via: bool) -> (u64, u64, u64) {
     let name = lower(word);
-    let wanted: &[u8] = if RESPONSE { b"vcwp" } else { b"vapu" };
+    let wanted: &[u8] = if RESPONSE { b"vcwp" } else { b"vaputf" };
     if letters(wanted) >> (name & 63) & 1 == 0 {
         return (0, 0, 0);
     }
@@ -333,6 +333,12 @@ fn header<const RESPONSE: bool>(head: &Head, at: u64, word: u64, seen_via: bool)
         (13, SCHEME, 0)
     } else if !RESPONSE && starts_with(name, b"user-age") && starts_with(lower(head.word(at + 8)), b"nt") {
         (10, BEFORE_TEXT, USER_AGENT)
+    } else if !RESPONSE && starts_with(name, b"to") && ends(at + 2) {
+        (2, BEFORE_TEXT, TO)
+    } else if !RESPONSE && starts_with(name, b"from") {
+        (4, BEFORE_TEXT, FROM)
+    } else if !RESPONSE && (starts_with(name, b"t") || starts_with(name, b"f")) {
+        (1, BEFORE_TEXT, if starts_with(name, b"t") { TO } else { FROM })
     } else {
         (0, 0, 0)
     };

@@ -1,7 +1,7 @@
 //! What the shell must do.
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{Ban, Source};
+use sip_fw_common::abi::{Ban, Shun, Source};
 
 use crate::record::Record;
 
@@ -34,6 +34,18 @@ pub enum Command {
     },
     /// Take an ended ban out of the ban table, unless a new one began there meanwhile.
     ForgetBan {
+        /// Who.
+        source: Source,
+    },
+    /// Write a shun, or a new deadline of one.
+    PutShun {
+        /// Who.
+        source: Source,
+        /// The shun; what it counted stays.
+        shun: Shun,
+    },
+    /// End a shun.
+    RemoveShun {
         /// Who.
         source: Source,
     },

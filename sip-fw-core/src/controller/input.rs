@@ -1,7 +1,7 @@
 //! What happens.
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{Ban, Event, Source};
+use sip_fw_common::abi::{Ban, Event, Shun, Source};
 
 use crate::guard::Admitted;
 use crate::source::Target;
@@ -11,9 +11,9 @@ use crate::source::Target;
 pub enum Input {
     /// The kernel programs say something.
     Kernel(Event),
-    /// A known peer failed, with proof.
-    PeerFailure {
-        /// The failure.
+    /// The kernel programs say something that proves its source.
+    Proven {
+        /// What.
         event: Event,
         /// What the ban table holds for its source now.
         found: Option<Ban>,
@@ -24,6 +24,20 @@ pub enum Input {
         bans: Vec<(Source, Ban)>,
         /// The prefix table.
         prefix_bans: Vec<(IpNet, Ban)>,
+        /// The shuns.
+        shuns: Vec<(Source, Shun)>,
+    },
+    /// Many sources of a prefix are banned, see [`super::Controller::crowded`].
+    Crowd {
+        /// The prefix.
+        prefix: IpNet,
+        /// Why it must not be banned.
+        spared: Option<String>,
+    },
+    /// An operator ends a shun.
+    Unshun {
+        /// Whose.
+        source: Source,
     },
     /// An operator bans.
     Ban {

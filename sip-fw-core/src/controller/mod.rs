@@ -2,29 +2,36 @@
 
 mod access;
 mod command;
+mod crowd;
 mod input;
 mod operator;
 mod peer;
+mod shun;
 mod tick;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{Event, EventKind, Evidence, Method, Settings, Source};
+use sip_fw_common::abi::{Event, EventKind, Evidence, Known, Method, Settings, Source};
 
 use crate::bucket::Bucket;
+use crate::conduct::Conduct;
 use crate::duration::Short;
 use crate::ledger::{Ledger, Page};
 use crate::limits::{
     DENIED_RECORDS_BURST, DENIED_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST, PROVEN_RECORDS_PER_SECOND,
     UNPROVEN_RECORDS_BURST, UNPROVEN_RECORDS_PER_SECOND,
 };
+use crate::patience::Patience;
 use crate::peers::Peers;
 use crate::record::{EventName, Record};
 use crate::source::Ipv6Prefix;
 use crate::text::shown;
 use crate::time::Time;
+
+use crowd::Crowds;
+use shun::Shunned;
 
 pub use command::Command;
 pub use input::{BanLength, Input};
@@ -48,11 +55,16 @@ pub struct Controller {
     rules: Rules,
     ledger: Ledger,
     peers: Peers,
+    conduct: Conduct,
+    patience: Patience,
+    shunned: Shunned,
+    crowds: Crowds,
     active: HashMap<Source, u64>,
     active_prefixes: HashMap<IpNet, u64>,
     unproven: Limited,
     proven: Limited,
     denied: Limited,
+    held_back: Limited,
 }
 
 impl Controller {
@@ -69,11 +81,16 @@ impl Controller {
             rules,
             ledger,
             peers: Peers::new(),
+            conduct: Conduct::new(),
+            patience: Patience::new(),
+            shunned: Shunned::new(),
+            crowds: Crowds::default(),
             active: HashMap::new(),
             active_prefixes: HashMap::new(),
             unproven: Limited::new(UNPROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST),
             proven: Limited::new(PROVEN_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST),
             denied: Limited::new(DENIED_RECORDS_PER_SECOND, DENIED_RECORDS_BURST),
+            held_back: Limited::new(UNPROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST),
         }
     }
 
@@ -111,8 +128,10 @@ impl Controller {
         let say = |event, reason: String| vec![Command::Report(Record::new(now.wall, event).because(reason))];
         match input {
             Input::Kernel(event) => self.kernel(&event, now),
-            Input::PeerFailure { event, found } => self.peer_failure(&event, found.as_ref(), now),
-            Input::Tick { bans, prefix_bans } => self.tick(&bans, &prefix_bans, now),
+            Input::Proven { event, found } => self.proven(&event, found.as_ref(), now),
+            Input::Tick { bans, prefix_bans, shuns } => self.tick(&bans, &prefix_bans, &shuns, now),
+            Input::Crowd { prefix, spared } => self.crowd(prefix, spared, now),
+            Input::Unshun { source } => self.unshun(source, now),
             Input::Ban { admitted, length, reason, found } => {
                 self.ban(admitted.target(), length, reason, found.as_ref(), now)
             }
@@ -143,11 +162,29 @@ impl Controller {
             Some(EventKind::Ban) => self.banned(event, now),
             Some(EventKind::Denied) => self.denied(event, now),
             Some(EventKind::PeerLearned) => self.peer_learned(event, now),
+            Some(EventKind::Refused) => self.refused(event, None, now),
+            Some(EventKind::Accepted) => {
+                self.conduct.accepted(event.source, event.time_ns);
+                Vec::new()
+            }
+            Some(EventKind::Scanner) => self.scanner(event, now),
+            Some(EventKind::Flood) => self.flood(event, now),
             None => Vec::new(),
         }
     }
 
     fn auth_failure(&mut self, event: &Event, now: Time) -> Vec<Command> {
+        self.conduct.followed_up(event.source, &event.user);
+        let mut commands = self.report_failure(event, now);
+        if event.evidence != Evidence::Proven as u8 && event.known == Known::Nobody as u8 {
+            let Settings { threshold, window_ns, known_peer_ns, .. } = self.rules.settings;
+            let finding = self.conduct.unproven(event, threshold, window_ns, known_peer_ns);
+            commands.extend(finding.into_iter().flat_map(|finding| self.found(event, finding, None, now)));
+        }
+        commands
+    }
+
+    fn report_failure(&mut self, event: &Event, now: Time) -> Vec<Command> {
         let mut record = self.record(event, EventName::AuthFailure, now);
         self.ledger.failure(event.source, &event.user, &event.user_agent, record.time);
         let proven = event.evidence == Evidence::Proven as u8;
@@ -168,6 +205,8 @@ impl Controller {
     }
 
     fn auth_success(&mut self, event: &Event, now: Time) -> Vec<Command> {
+        self.conduct.succeeded(event.source, event.time_ns);
+        self.patience.success(event.source, &event.user);
         if event.evidence == Evidence::Proven as u8 {
             self.peers.success(event.source, &event.user);
         }
@@ -180,6 +219,8 @@ impl Controller {
 
     fn banned(&mut self, event: &Event, now: Time) -> Vec<Command> {
         let mut commands = Vec::new();
+        self.patience.banned(event.source);
+        self.crowds.add(self.ipv6(), event.source);
         if self.active.insert(event.source, event.until_ns).is_some_and(|until| until <= event.time_ns) {
             commands.push(self.expired(self.ipv6().show(event.source), now.wall_of(event.time_ns)));
         }

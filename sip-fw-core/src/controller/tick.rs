@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{Ban, Source};
+use sip_fw_common::abi::{Ban, BanOrigin, Shun, Source};
 
 use super::{Command, Controller};
 use crate::limits::{BAN_TABLE_FULL_PERCENT, FORGET_PER_TICK_MAX};
@@ -12,10 +12,17 @@ use crate::source::show_net;
 use crate::time::{Time, Timestamp};
 
 impl Controller {
-    pub(super) fn tick(&mut self, bans: &[(Source, Ban)], prefixes: &[(IpNet, Ban)], now: Time) -> Vec<Command> {
+    pub(super) fn tick(
+        &mut self,
+        bans: &[(Source, Ban)],
+        prefixes: &[(IpNet, Ban)],
+        shuns: &[(Source, Shun)],
+        now: Time,
+    ) -> Vec<Command> {
         let mut commands = Vec::new();
         self.tick_bans(bans, now, &mut commands);
         self.tick_prefixes(prefixes, now, &mut commands);
+        self.tick_shuns(shuns, now, &mut commands);
         for (limited, kind) in [(&mut self.unproven, "unproven"), (&mut self.proven, "proven")] {
             if let Some(suppressed) = limited.flush(now.kernel_ns) {
                 let mut record = Record::new(now.wall, EventName::AuthFailure);
@@ -46,6 +53,9 @@ impl Controller {
             }
         }
         self.active = active;
+        let for_deeds =
+            |(_, ban): &&(Source, Ban)| ban.until_ns > now.kernel_ns && ban.origin != BanOrigin::Operator as u8;
+        self.crowds.replace(self.ipv6(), bans.iter().filter(for_deeds).map(|(source, _)| *source));
         ended.sort_unstable();
         let room = self.rules.bans_max as usize / 100 * BAN_TABLE_FULL_PERCENT;
         let excess = bans.len().saturating_sub(room);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{PORT_TABLE_LEN, port_slot};
+use sip_fw_common::abi::{PORT_TABLE_LEN, Rate, port_slot};
 use sip_fw_common::limits::SERVICES_MAX;
 use sip_fw_common::rules::{COUNTER_WORDS, DEEPER, DIRECT, Decision, Header, PAGE_WORDS, Page, ServiceEntry, Tree};
 
@@ -95,8 +95,12 @@ impl Layout<'_> {
             cpus: *cpus,
             _pad: 0,
             services: [ServiceEntry::default(); SERVICES_MAX],
+            rates: [[Rate::default(); 2]; SERVICES_MAX],
         };
         words.extend(self.ports());
+        for (rates, service) in header.rates.iter_mut().zip(services) {
+            *rates = service.rates;
+        }
         for (entry, service) in header.services.iter_mut().zip(self.services()) {
             *entry = service;
         }

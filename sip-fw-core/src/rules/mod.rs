@@ -11,7 +11,7 @@ mod tree;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{ServiceKind, Settings};
+use sip_fw_common::abi::{Rate, ServiceKind, Settings};
 pub use sip_fw_common::rules::Action;
 
 pub use set::{Line, RuleSet, Verdict, ports, service_kinds};
@@ -38,6 +38,8 @@ pub struct Service {
     pub refusal: u8,
     /// What happens to those whom no rule matches: [`Action::Allow`] or [`Action::Deny`].
     pub default: Action,
+    /// How many messages it takes of a source: of one that nobody knows, and of a known peer.
+    pub rates: [Rate; 2],
     /// Its ports: is it TCP, first, last.
     pub ports: Vec<(bool, u16, u16)>,
 }

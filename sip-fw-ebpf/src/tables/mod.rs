@@ -1,5 +1,6 @@
 //! Operations on the maps: the only place that dereferences map values.
 
+mod limits;
 mod peers;
 mod rules;
 
@@ -14,6 +15,7 @@ use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::Scan;
 
+pub use self::limits::{admit, is_shunned, is_signed};
 pub use self::peers::{answered, ask, await_answers, is_peer, is_peer_but_no_upstream, known, was_asked, welcome};
 pub use self::rules::{Rules, rules};
 use crate::atomic::Shared;
@@ -212,6 +214,7 @@ pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
             if transaction.credentials != 0 {
                 (*known).digest = transaction.digest;
             }
+            Shared::new(&raw mut (*known).credit).add(transaction.credit);
             Shared::new(&raw mut (*known).asked).add(1);
             return Remembered::New;
         }
@@ -222,6 +225,7 @@ pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
         (*known).method = transaction.method;
         (*known).tcp = transaction.tcp;
         (*known).credentials = transaction.credentials;
+        (*known).credit = transaction.credit;
         (*known).user = transaction.user;
         (*known).user_agent = transaction.user_agent;
         Shared::new(&raw mut (*known).asked).add(1);
@@ -244,6 +248,17 @@ pub fn claim(transaction: &'static Transaction) -> bool {
     let answered = unsafe { Shared::new(counter) };
     let seen = answered.load();
     seen < transaction.asked && answered.replace(seen, seen + 1)
+}
+
+/// Spends the proof that a request of this branch carried: true for each such request once, whatever else came on its branch in
+/// the name of its source.
+#[inline(always)]
+pub fn spend(transaction: &'static Transaction) -> bool {
+    let counter = (&raw const transaction.credit).cast_mut();
+    // SAFETY: a live map value, aligned as its type says.
+    let credit = unsafe { Shared::new(counter) };
+    let seen = credit.load();
+    seen > 0 && credit.replace(seen, seen - 1)
 }
 
 /// Remembers that this nonce was handed to this source, to challenge this method.
@@ -295,10 +310,10 @@ pub fn nonce(hash: u64) -> Option<Nonce> {
 
 /// Whether one of these nonces was handed to this source and to no other.
 #[inline(never)]
-fn proves(nonces: &[u64; CREDENTIALS_MAX], source: Source) -> bool {
+pub fn proves(nonces: &[u64; CREDENTIALS_MAX], source: Source) -> bool {
     let mut slot = 0;
     while slot < CREDENTIALS_MAX {
-        if nonce(nonces[slot]).is_some_and(|nonce| nonce.is_only_of(source)) {
+        if nonces[slot] != 0 && nonce(nonces[slot]).is_some_and(|nonce| nonce.is_only_of(source)) {
             return true;
         }
         slot += 1;

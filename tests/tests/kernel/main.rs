@@ -7,6 +7,7 @@ mod budget;
 mod differential;
 mod drops;
 mod frames;
+mod held_back;
 mod hostile;
 mod peers;
 mod proof;

@@ -154,3 +154,24 @@ fn a_nonce_of_the_second_of_an_unreadable_challenge_proves_nothing() {
     rig.fetch(OFFICE, "a later second's");
     assert_eq!(rig.guess(OFFICE, "a later second's").1, Reason::FailureProven);
 }
+
+#[test]
+fn whoever_guesses_the_branch_in_use_forges_no_more_than_one_failure_for_each_of_the_phones_own() {
+    let mut rig = Rig::new();
+    rig.fetch(OFFICE, "office's");
+    let attempt = |nonce: &str, digest: &str| Ask { digest, ..Ask::attempt("REGISTER", nonce) }.text("1");
+    rig.arrive(&OFFICE.arriving(attempt("office's", "own").as_bytes()));
+    for number in 0..20 {
+        let forged = attempt("made up", &format!("forged {number}"));
+        assert_eq!(rig.arrive(&OFFICE.arriving(forged.as_bytes())).1, Reason::Request);
+    }
+    let refused = Reply::challenge(401, "another").text("REGISTER", "1");
+    let mut proven = 0;
+    for _ in 0..20 {
+        proven += u32::from(rig.leave(&OFFICE.leaving(refused.as_bytes())) == Reason::FailureProven);
+    }
+    assert_eq!(proven, 1);
+    assert_eq!(rig.leave(&OFFICE.leaving(Reply::plain(200).text("REGISTER", "1").as_bytes())), Reason::Success);
+    assert_eq!(rig.run.tables.peers().unwrap().len(), 2, "the phone's success is its own all the same");
+    assert!(!rig.is_dropped(OFFICE));
+}

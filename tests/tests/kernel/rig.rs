@@ -1,7 +1,7 @@
 //! The programs with settings, and SIP exchanges in a line each.
 
 use sip_fw_agent::kernel::{Action, DryRun, Loaded, TableSizes, now_ns, possible_cpus};
-use sip_fw_common::abi::{Event, Live, ServiceKind, Settings, Source, SourceState};
+use sip_fw_common::abi::{Event, Live, Rate, ServiceKind, Settings, Source, SourceState};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::rules::{Action as Fate, Plan, Rule, RuleSet, Service};
 
@@ -109,7 +109,8 @@ impl Rig {
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut run = DryRun::load(&SIZES).unwrap();
-        let service = |kind, ports| Service { kind, refusal: 0, default: Fate::Allow, ports };
+        let service =
+            |kind, ports| Service { kind, refusal: 0, rates: [Rate::default(); 2], default: Fate::Allow, ports };
         let sip = service(ServiceKind::Sip, vec![(false, 5060, 5060), (true, 5060, 5060)]);
         let gated = service(ServiceKind::Opaque, vec![(true, 443, 443)]);
         let mut settings = Settings {

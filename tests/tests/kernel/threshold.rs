@@ -14,6 +14,7 @@ fn the_fifth_failure_bans_and_the_next_packet_is_dropped() {
         let path = path.from(peer);
         let nonce = format!("n{peer}");
         rig.fetch(path, &nonce);
+        rig.events();
         for guess in 1..=4 {
             assert_eq!(rig.guess(path, &nonce), (Reason::Request, Reason::FailureProven), "guess {guess}, {path:?}");
             assert!(!rig.is_dropped(path));

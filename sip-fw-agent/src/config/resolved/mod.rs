@@ -10,6 +10,7 @@ mod name_servers;
 mod origin;
 mod overlap;
 mod paths;
+mod scanners;
 mod services;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::kernel::TableSizes;
 
 pub use self::ban::BanRules;
 pub use self::paths::Paths;
+pub use self::scanners::SignatureTable;
 pub use self::services::{Listen, ServiceRules};
 
 const INTERFACES: RangeInclusive<usize> = 1..=16;
@@ -80,6 +82,8 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// Most prefixes that the access list may come to, names, files and feeds resolved.
     pub prefixes_max: u32,
+    /// What scanners write.
+    pub signatures: SignatureTable,
 }
 
 impl Config {
@@ -153,6 +157,7 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         country_db: check.country_db(raw.country_db.as_ref()),
         dns_servers: check.name_servers(raw.dns_servers.as_ref()),
         prefixes_max: check.prefixes_max(&raw.limits),
+        signatures: check.scanners(&raw.scanners),
         services,
         feeds,
     };

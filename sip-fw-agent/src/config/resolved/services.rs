@@ -1,8 +1,9 @@
 //! The services: their names, kinds and ports.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
-use sip_fw_common::abi::ServiceKind;
+use sip_fw_common::abi::{Rate, ServiceKind};
 use sip_fw_common::limits::SERVICES_MAX;
 
 use super::check::{Check, one_of};
@@ -10,6 +11,8 @@ use crate::config::DefaultAction;
 use crate::config::raw::{RawService, Spot};
 
 const NAME_BYTES_MAX: usize = 32;
+/// Messages per second, and at once.
+const RATE: RangeInclusive<i64> = 0..=100_000;
 
 /// A range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct ServiceRules {
     pub kind: ServiceKind,
     /// How it refuses a wrong password; see `refusal` of [`sip_fw_common::rules::ServiceEntry`].
     pub refusal: u8,
+    /// How many messages it takes of a source: of one that nobody knows, and of a known peer.
+    pub rates: [Rate; 2],
     /// Its ports.
     pub listen: Vec<Listen>,
     /// What happens to those whom no line of the access list matches.
@@ -42,8 +47,9 @@ impl Check<'_> {
         if raw.is_empty() {
             let listen = |tcp| Listen { tcp, first: 5060, last: 5060 };
             let listen = vec![listen(false), listen(true)];
-            let (kind, default) = (ServiceKind::Sip, DefaultAction::Allow);
-            return vec![ServiceRules { name: "sip".to_owned(), kind, refusal: 0, listen, default }];
+            let (kind, default, rates) =
+                (ServiceKind::Sip, DefaultAction::Allow, self.rates(&RawService::default(), ServiceKind::Sip));
+            return vec![ServiceRules { name: "sip".to_owned(), kind, refusal: 0, rates, listen, default }];
         }
         if let Some(service) = raw.get(SERVICES_MAX) {
             self.fault(service.line, "service", format!("{} services", raw.len()), format!("at most {SERVICES_MAX}"));
@@ -54,10 +60,11 @@ impl Check<'_> {
             let name = self.service_name(*line, value, &services);
             let kind = self.service_kind(*line, value);
             let refusal = self.refusal(value, kind);
+            let rates = self.rates(value, kind);
             let listen = self.listen(*line, value, &name, &mut owners);
             let choices = [("allow", DefaultAction::Allow), ("deny", DefaultAction::Deny)];
             let default = self.choice("service.default", value.default.as_ref(), &choices);
-            services.push(ServiceRules { name, kind, refusal, listen, default });
+            services.push(ServiceRules { name, kind, refusal, rates, listen, default });
         }
         services
     }
@@ -88,6 +95,26 @@ impl Check<'_> {
             return 0;
         }
         self.choice("service.refusal", raw.refusal.as_ref(), &[("auto", 0), ("challenge", 1), ("forbidden", 2)])
+    }
+
+    fn rates(&mut self, raw: &RawService, kind: ServiceKind) -> [Rate; 2] {
+        let keys = [
+            [("service.rate", &raw.rate, 20), ("service.burst", &raw.burst, 100)],
+            [("service.peer_rate", &raw.peer_rate, 200), ("service.peer_burst", &raw.peer_burst, 1000)],
+        ];
+        keys.map(|keys| {
+            let [per_second, burst] = keys.map(|(key, value, default)| {
+                if let (ServiceKind::Opaque, Some(Spot { line, value })) = (kind, value) {
+                    self.fault(*line, key, value.to_string(), "only with kind = \"sip\"");
+                }
+                self.number(key, value.as_ref(), &RATE, default) as u32
+            });
+            match per_second {
+                0 => Rate::default(),
+                _ if kind == ServiceKind::Opaque => Rate::default(),
+                _ => Rate { interval_us: 1_000_000 / per_second, burst: burst.max(1) },
+            }
+        })
     }
 
     fn listen(

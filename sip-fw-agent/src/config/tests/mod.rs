@@ -181,7 +181,7 @@ socket = "control.sock"
             "x.toml: interfaces: found nothing; allowed: 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
             "x.toml:1: mode: found \"strict\"; allowed: \"enforce\" or \"observe\"".to_owned(),
             "x.toml:2: ipv6_prefix: found 65; allowed: 32 to 64".to_owned(),
-            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, limits".to_owned(),
+            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits".to_owned(),
             "x.toml:4: on_exit: found 3; allowed: a string".to_owned(),
             "x.toml:6: service.name: found \"SIP\"; allowed: a name of 1 to 32 of the characters a-z, 0-9 and -, used by no other service".to_owned(),
             "x.toml:7: service.kind: found \"h323\"; allowed: \"sip\" or \"opaque\"".to_owned(),
