@@ -1,11 +1,13 @@
 //! End-to-end bed of sip-fw: network namespaces, taps, SIP actors, real PBXs, and the guard of the `sip-fw` process.
 //!
 //! Nothing here uses the product's own scanner or maps: what a test asserts was seen on a wire or answered by a PBX.
+//! Except [`judge`], which plays scenarios through the kernel programs without a wire.
 
 pub mod actors;
 pub mod agent;
 pub mod demo;
 pub mod family;
+pub mod judge;
 pub mod lock;
 pub mod netns;
 pub mod peers;

@@ -12,6 +12,7 @@ mod build;
 mod ci;
 mod demo;
 mod host;
+mod judge;
 mod libtest;
 mod licences;
 mod linker;
@@ -50,6 +51,8 @@ enum Verb {
     Test(test::Options),
     /// Shows the main job: an attacker banned, the office served, a spoofer banning nobody (root)
     Demo(demo::Options),
+    /// Plays labelled scenarios through the kernel programs, and judges what they decide (root)
+    Judge(judge::Options),
     /// Measures what packets cost, beside an empty program in the same run (root)
     Bench(bench::Options),
     /// Runs what a change must pass besides `test`: format, lints, docs, tidy, licences
@@ -91,6 +94,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Test(options) => return test::run(&workspace, &options),
         Verb::Demo(options) => return demo::run(&workspace, &options),
+        Verb::Judge(options) => return judge::run(&workspace, &options),
         Verb::Bench(options) => return bench::run(&workspace, &options),
         Verb::Ci => return ci::run(&workspace),
         Verb::Tidy => {

@@ -13,7 +13,7 @@ use super::message::{Content, Direction, Part};
 use crate::config::Config;
 use crate::control::execute::{execute, input, known_peer_in};
 use crate::host;
-use crate::kernel::{Action, DryRun, KernelError, Loaded, TableSizes, possible_cpus};
+use crate::kernel::{Action, DryRun, KernelError, Loaded, TableSizes, Tables, possible_cpus};
 
 /// The secret of the hashes. Any will do; always the same one, so that the same capture gives the same output.
 pub const HASH_SEED: u64 = 0x7369_702d_6677_2031;
@@ -85,6 +85,12 @@ impl Stage {
     #[must_use]
     pub const fn now_ns(&self) -> u64 {
         self.now_ns
+    }
+
+    /// What is enforced and remembered.
+    #[must_use]
+    pub const fn tables(&self) -> &Tables {
+        &self.run.tables
     }
 
     /// Moves the clock. It never goes back, and 0 means the kernel's own.

@@ -1,0 +1,89 @@
+//! Calls, subscriptions and messages of phones that work.
+
+use super::{Scenario, everywhere, everywhere_at_every_speed};
+use crate::judge::bed::Bed;
+use crate::judge::cast::Cast;
+use crate::judge::expect::Expect;
+use crate::judge::message::{Answer, Secret};
+use crate::judge::phone::Phone;
+use crate::judge::schedule::{MINUTE, SECOND, Speed, every};
+
+pub fn all() -> Vec<Scenario> {
+    [
+        everywhere_at_every_speed("calls", calls),
+        everywhere_at_every_speed("calls that are cancelled", cancelled),
+        everywhere("calls to numbers that do not exist", unknown_numbers),
+        everywhere("a new phone watches 24 others", |cast| watches(cast, 10)),
+        everywhere("a new phone watches 24 others, and rests an hour", |cast| watches(cast, 60 * 60)),
+        everywhere("messages and presence", |cast| {
+            let peer = cast.peer(Expect::Good);
+            let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+            cast.actor(every(0, 3 * SECOND, 40), move |bed| {
+                phone.ask(bed, "MESSAGE", "1001", Secret::Right);
+                phone.ask(bed, "PUBLISH", "1000", Secret::Right);
+            });
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn calls(cast: &mut Cast<'_>, speed: Speed) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    phone.register(&mut cast.bed, Secret::Right);
+    cast.actor(every(SECOND, speed.interval(), 60), move |bed| {
+        phone.ask(bed, "INVITE", "1001", Secret::Right);
+    });
+}
+
+fn cancelled(cast: &mut Cast<'_>, speed: Speed) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    cast.actor(every(0, speed.interval(), 30), move |bed| cancel(bed, &mut phone));
+}
+
+/// INVITE, challenge, INVITE, ringing, CANCEL with the same credentials, and both answers.
+fn cancel(bed: &mut Bed<'_>, phone: &mut Phone) {
+    let peer = phone.peer;
+    phone.plain(bed, "INVITE", "1001");
+    let invite = phone.request_with(bed, "INVITE", "1001", Secret::Right);
+    bed.tell(peer, &invite);
+    bed.say(peer, &invite, &Answer::plain(100));
+    bed.say(peer, &invite, &Answer::plain(180));
+    let cancel = invite.cancel();
+    bed.tell(peer, &cancel);
+    bed.say(peer, &cancel, &Answer::plain(200));
+    bed.say(peer, &invite, &Answer::plain(487));
+    bed.tell(peer, &invite.ack());
+}
+
+fn unknown_numbers(cast: &mut Cast<'_>) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    phone.register(&mut cast.bed, Secret::Right);
+    let mut dialled = 0;
+    cast.actor(every(MINUTE, 5 * SECOND, 40), move |bed| {
+        dialled += 1;
+        phone.ask(bed, "INVITE", &format!("999{dialled}"), Secret::Right);
+    });
+}
+
+/// Every lamp is a subscription of its own, and every one of them is challenged.
+fn watches(cast: &mut Cast<'_>, rest: u64) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    phone.register(&mut cast.bed, Secret::Right);
+    cast.actor(every(SECOND, rest * SECOND, 5), move |bed| {
+        let mut asked = Vec::new();
+        for lamp in 0..24 {
+            let mut dialog = phone.clone();
+            dialog.plain(bed, "SUBSCRIBE", &format!("{}", 1100 + lamp));
+            asked.push(dialog);
+        }
+        for (lamp, mut dialog) in asked.into_iter().enumerate() {
+            dialog.attempt(bed, "SUBSCRIBE", &format!("{}", 1100 + lamp), Secret::Right);
+        }
+    });
+}
