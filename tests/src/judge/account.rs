@@ -116,6 +116,9 @@ impl Account {
             self.is_late |= seen_and_limit.is_some_and(|(seen, limit)| seen >= limit);
         } else if self.now == Fate::Free {
             self.is_late |= seen_and_limit.is_some_and(|(seen, limit)| seen > limit);
+        }
+        // What was in flight when it began says nothing after its end.
+        if fate != Fate::Free {
             self.evidence = Evidence::default();
         }
         self.decided = self.decided.max(fate);

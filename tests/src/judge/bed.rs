@@ -11,9 +11,12 @@ use super::firewall::Firewall;
 use super::message::{Answer, Request, Secret};
 use super::pbx::Pbx;
 use super::peer::{Peer, Way};
+use super::schedule::SECOND;
 
 /// How long the PBX thinks.
 const THINKS_NS: u64 = 60_000;
+/// How long the firewall may think about what it saw last.
+const DELIBERATES_NS: u64 = 8 * SECOND;
 
 /// Where a scenario plays.
 pub struct Bed<'a> {
@@ -133,6 +136,7 @@ impl<'a> Bed<'a> {
 
     /// What became of everybody.
     pub fn finish(mut self) -> Result<Vec<Account>> {
+        self.wait(DELIBERATES_NS);
         let sources: Vec<Source> = self.accounts.keys().copied().collect();
         for source in sources {
             self.look_at(source);
@@ -145,7 +149,8 @@ impl<'a> Bed<'a> {
         self.error.is_some()
     }
 
-    fn answered(&mut self, from: Peer, request: &Request) -> Answer {
+    /// The PBX's answer to a request that came through.
+    pub fn answered(&mut self, from: Peer, request: &Request) -> Answer {
         let is_proof = request.credentials.as_ref().is_some_and(|shown| self.pbx.is_proof(&from, shown));
         let answer = self.pbx.answer(&from, request, self.now_ns());
         let seen = match &request.credentials {

@@ -19,6 +19,8 @@ pub enum Feature {
     DistributedGuessing,
     /// Prefixes with many banned sources.
     PrefixBan,
+    /// Refusals of a right password, by a PBX that refuses a wrong one with another challenge.
+    PolicyRefusal,
     /// Messages in the middle of a TCP segment, or in several.
     Stream,
 }
@@ -33,6 +35,7 @@ pub const NOT_BUILT: &[Feature] = &[
     Feature::SlowGuessing,
     Feature::DistributedGuessing,
     Feature::PrefixBan,
+    Feature::PolicyRefusal,
     Feature::Stream,
 ];
 

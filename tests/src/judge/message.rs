@@ -14,6 +14,20 @@ pub enum Secret {
     Wrong(u64),
 }
 
+/// How a message is written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// As most do.
+    #[default]
+    Usual,
+    /// Names of headers and schemes in small letters.
+    Small,
+    /// Long headers on several lines, blanks before colons.
+    Folded,
+    /// Short names of headers, behind empty lines.
+    Short,
+}
+
 /// The answer to a challenge.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -46,6 +60,8 @@ pub struct Request {
     pub user_agent: Option<&'static str>,
     /// What it presents.
     pub credentials: Option<Credentials>,
+    /// How it is written.
+    pub spelling: Spelling,
 }
 
 /// A final answer.
@@ -68,12 +84,12 @@ impl Request {
         let to = if target.is_empty() { user } else { target };
         let user_agent = self.user_agent.map_or(String::new(), |name| format!("User-Agent: {name}\r\n"));
         let credentials = self.credentials.as_ref().map_or(String::new(), |shown| shown.line(method, &uri));
-        format!(
+        self.spelling.write(format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{} {here};branch={branch};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:{user}@pbx.example>;tag={call_id}f\r\nTo: <sip:{to}@pbx.example>\r\nCall-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\nContact: <sip:{user}@{here}>\r\n{user_agent}{credentials}Content-Length: 0\r\n\r\n",
             from.transport
-        )
+        ))
     }
 
     /// Where its credentials begin in its text; without any, where its last header does.
@@ -90,6 +106,31 @@ impl Request {
     /// The CANCEL of an INVITE, in the same transaction, with its credentials copied.
     pub fn cancel(&self) -> Self {
         Self { method: "CANCEL", ..self.clone() }
+    }
+}
+
+impl Spelling {
+    fn write(self, text: String) -> String {
+        let replaced = |pairs: &[(&str, &str)]| pairs.iter().fold(text.clone(), |text, (a, b)| text.replace(a, b));
+        match self {
+            Self::Usual => text,
+            Self::Small => replaced(&[
+                ("Authorization: Digest", "authorization: digest"),
+                ("Proxy-authorization", "proxy-authorization"),
+                ("Via:", "via:"),
+                ("From:", "from:"),
+                ("CSeq:", "cseq:"),
+            ]),
+            Self::Folded => replaced(&[
+                ("Authorization: ", "Authorization \t:\r\n "),
+                (", nonce=", ",\r\n\tnonce = "),
+                ("Via: ", "Via :  "),
+            ]),
+            Self::Short => {
+                let short = replaced(&[("Via:", "v:"), ("From:", "f:"), ("To:", "t:"), ("Call-ID:", "i:")]);
+                format!("\r\n\r\n{short}")
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A user agent: a phone, or whoever guesses like one.
 
 use super::bed::Bed;
-use super::message::{Answer, Credentials, Request, Secret};
+use super::message::{Answer, Credentials, Request, Secret, Spelling};
 use super::peer::Peer;
 
 /// Its requests, one dialog identifier for all, and the challenge it holds.
@@ -13,6 +13,8 @@ pub struct Phone {
     pub user: String,
     /// User-Agent.
     pub user_agent: Option<&'static str>,
+    /// How it writes.
+    pub spelling: Spelling,
     /// The challenge that it answers next.
     pub held: Option<Held>,
     call_id: String,
@@ -33,7 +35,7 @@ impl Phone {
     pub fn new(bed: &mut Bed<'_>, peer: Peer, user: impl Into<String>) -> Self {
         let call_id = format!("{:x}-{:x}", bed.now_ns(), bed.token());
         let user_agent = Some("Yealink SIP-T46S 66.84.0.15");
-        Self { peer, user: user.into(), user_agent, held: None, call_id, cseq: 0 }
+        Self { peer, user: user.into(), user_agent, spelling: Spelling::Usual, held: None, call_id, cseq: 0 }
     }
 
     /// The next request, without credentials.
@@ -48,6 +50,7 @@ impl Phone {
             cseq: self.cseq,
             user_agent: self.user_agent,
             credentials: None,
+            spelling: self.spelling,
         }
     }
 

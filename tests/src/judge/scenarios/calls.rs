@@ -1,12 +1,15 @@
 //! Calls, subscriptions and messages of phones that work.
 
-use super::{Scenario, everywhere, everywhere_at_every_speed};
+use super::{Scenario, everywhere, everywhere_at_every_speed, over_at_speeds};
 use crate::judge::bed::Bed;
 use crate::judge::cast::Cast;
+use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
+use crate::judge::feature::Feature;
 use crate::judge::message::{Answer, Secret};
+use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
-use crate::judge::schedule::{MINUTE, SECOND, Speed, every};
+use crate::judge::schedule::{HOUR, MINUTE, SECOND, Speed, every};
 
 pub fn all() -> Vec<Scenario> {
     [
@@ -15,6 +18,8 @@ pub fn all() -> Vec<Scenario> {
         everywhere("calls to numbers that do not exist", unknown_numbers),
         everywhere("a new phone watches 24 others", |cast| watches(cast, 10)),
         everywhere("a new phone watches 24 others, and rests an hour", |cast| watches(cast, 60 * 60)),
+        everywhere("thirty lamps at once on an old nonce", lamps_at_once),
+        calls_forbidden(),
         everywhere("messages and presence", |cast| {
             let peer = cast.peer(Expect::Good);
             let mut phone = Phone::new(&mut cast.bed, peer, "1000");
@@ -41,7 +46,8 @@ fn calls(cast: &mut Cast<'_>, speed: Speed) {
 fn cancelled(cast: &mut Cast<'_>, speed: Speed) {
     let peer = cast.peer(Expect::Good);
     let mut phone = Phone::new(&mut cast.bed, peer, "1000");
-    cast.actor(every(0, speed.interval(), 30), move |bed| cancel(bed, &mut phone));
+    phone.register(&mut cast.bed, Secret::Right);
+    cast.actor(every(SECOND, speed.interval(), 30), move |bed| cancel(bed, &mut phone));
 }
 
 /// INVITE, challenge, INVITE, ringing, CANCEL with the same credentials, and both answers.
@@ -57,6 +63,55 @@ fn cancel(bed: &mut Bed<'_>, phone: &mut Phone) {
     bed.say(peer, &cancel, &Answer::plain(200));
     bed.say(peer, &invite, &Answer::plain(487));
     bed.tell(peer, &invite.ack());
+}
+
+/// The PBX takes the password and refuses the call.
+fn calls_forbidden() -> Vec<Scenario> {
+    let slow =
+        over_at_speeds("calls that are forbidden", &Dialect::EVERY, &Way::EVERY, &[Speed::Slow], |cast, speed| {
+            forbidden(cast, speed, true);
+        });
+    let fast =
+        over_at_speeds("many calls that are forbidden", &CHALLENGING, &Way::EVERY, &[Speed::Steady], |cast, speed| {
+            forbidden(cast, speed, true);
+        });
+    let only = over_at_speeds("calls of a closed account", &CHALLENGING, &Way::EVERY, &[Speed::Slow], |cast, speed| {
+        forbidden(cast, speed, false);
+    });
+    let pending = fast.into_iter().chain(only).map(|scenario| scenario.needs(Feature::PolicyRefusal));
+    slow.into_iter().chain(pending).collect()
+}
+
+/// They refuse a wrong password with another challenge.
+const CHALLENGING: [Dialect; 2] = [Dialect::Kamailio, Dialect::OpenSips];
+
+fn forbidden(cast: &mut Cast<'_>, speed: Speed, registers: bool) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    if registers {
+        phone.register(&mut cast.bed, Secret::Right);
+    }
+    cast.actor(every(MINUTE, speed.interval(), 60), move |bed| {
+        phone.ask(bed, "INVITE", "888001", Secret::Right);
+    });
+}
+
+/// Every subscription is refreshed at the same moment with the nonce of the last time; what it is answered, each learns
+/// for itself.
+fn lamps_at_once(cast: &mut Cast<'_>) {
+    let peer = cast.peer(Expect::Good);
+    let mut phone = Phone::new(&mut cast.bed, peer, "1000");
+    phone.register(&mut cast.bed, Secret::Right);
+    cast.actor(every(HOUR, HOUR, 4), move |bed| {
+        let mut dialogs: Vec<_> = (0..30).map(|lamp| (phone.clone(), format!("{}", 1100 + lamp))).collect();
+        for (dialog, target) in &mut dialogs {
+            dialog.attempt(bed, "SUBSCRIBE", target, Secret::Right);
+        }
+        for (dialog, target) in &mut dialogs {
+            dialog.attempt(bed, "SUBSCRIBE", target, Secret::Right);
+        }
+        phone.register(bed, Secret::Right);
+    });
 }
 
 fn unknown_numbers(cast: &mut Cast<'_>) {

@@ -16,9 +16,9 @@ pub fn all() -> Vec<Scenario> {
     let attacks = [
         everywhere_at_every_speed("dials one number behind prefixes, PBX open", |cast, speed| {
             cast.bed.pbx.is_open = true;
-            dial(cast, speed);
+            dial(cast, speed, true);
         }),
-        everywhere_at_every_speed("dials one number behind prefixes, PBX asks", dial),
+        everywhere_at_every_speed("dials one number behind prefixes, PBX asks", |cast, speed| dial(cast, speed, false)),
     ];
     let innocents = [
         everywhere("toll fraud after a theft: nothing to see", theft),
@@ -37,14 +37,20 @@ pub fn all() -> Vec<Scenario> {
     attacks.chain(innocents.into_iter().flatten()).collect()
 }
 
-fn dial(cast: &mut Cast<'_>, speed: Speed) {
-    // Five numbers, and a second until somebody looks.
-    let expect = decided(cast, if speed == Speed::Fast { 56 } else { 7 });
+fn dial(cast: &mut Cast<'_>, speed: Speed, is_open: bool) {
+    // Five numbers, a second until somebody looks, and four for an answer to the challenge.
+    let enough = match speed {
+        Speed::Fast if is_open => 56,
+        Speed::Fast => 260,
+        Speed::Steady if !is_open => 12,
+        Speed::Steady | Speed::Slow => 7,
+    };
+    let expect = decided(cast, enough);
     let peer = cast.peer(expect);
     let mut scanner = Phone::new(&mut cast.bed, peer, "1000");
     scanner.user_agent = Some("PortSIP VoIP SDK 11.2");
     let mut dialled = 0;
-    cast.actor(every(0, speed.interval(), 120), move |bed| {
+    cast.actor(every(0, speed.interval(), 400), move |bed| {
         let prefix = PREFIXES[dialled % PREFIXES.len()];
         let round = dialled / PREFIXES.len();
         dialled += 1;

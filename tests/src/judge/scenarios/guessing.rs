@@ -4,7 +4,7 @@ use super::{Scenario, everywhere, everywhere_at_every_speed};
 use crate::judge::bed::Bed;
 use crate::judge::cast::Cast;
 use crate::judge::expect::{Expect, Limit};
-use crate::judge::message::Secret;
+use crate::judge::message::{Secret, Spelling};
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, SECOND, Speed, Times, every};
 
@@ -12,6 +12,12 @@ use crate::judge::schedule::{HOUR, SECOND, Speed, Times, every};
 pub const THRESHOLD: Expect = Expect::Banned(Limit::Proven(5));
 
 const GUESSES: u64 = 40;
+const METHODS: [&str; 6] = ["SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER", "BYE", "INVENTED"];
+const SPELLINGS: [(Spelling, &str); 3] = [
+    (Spelling::Small, "in small letters"),
+    (Spelling::Folded, "in folded lines"),
+    (Spelling::Short, "in short headers"),
+];
 
 pub fn all() -> Vec<Scenario> {
     [
@@ -24,9 +30,6 @@ pub fn all() -> Vec<Scenario> {
         everywhere_at_every_speed("guesses by INVITE", |cast, speed| {
             guess(cast, "INVITE", every(0, speed.interval(), GUESSES), |_| "1000".to_owned());
         }),
-        everywhere("guesses by SUBSCRIBE", |cast| {
-            guess(cast, "SUBSCRIBE", every(0, SECOND, GUESSES), |_| "1000".to_owned());
-        }),
         everywhere("guesses users who do not exist", |cast| {
             guess(cast, "REGISTER", every(0, SECOND, GUESSES), |n| format!("admin{}", n % 7));
         }),
@@ -37,6 +40,23 @@ pub fn all() -> Vec<Scenario> {
     ]
     .into_iter()
     .flatten()
+    .chain(METHODS.into_iter().flat_map(|method| {
+        everywhere(&format!("guesses by {method}"), move |cast| {
+            guess(cast, method, every(0, SECOND, GUESSES), |_| "1000".to_owned());
+        })
+    }))
+    .chain(SPELLINGS.into_iter().flat_map(|(spelling, name)| {
+        everywhere(&format!("guesses {name}"), move |cast| {
+            let peer = cast.peer(THRESHOLD);
+            let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
+            guesser.spelling = spelling;
+            let mut guesses = 0;
+            cast.actor(every(0, SECOND, GUESSES), move |bed| {
+                guesses += 1;
+                one_guess(bed, &mut guesser, "REGISTER", guesses);
+            });
+        })
+    }))
     .collect()
 }
 

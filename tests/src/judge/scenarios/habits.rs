@@ -1,9 +1,13 @@
 //! What tools and clever people do to guess unseen.
 
 use super::guessing::{THRESHOLD, one_guess};
-use super::{Scenario, everywhere, everywhere_at_every_speed};
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::{Scenario, everywhere, everywhere_at_every_speed, over};
 use crate::judge::cast::Cast;
+use crate::judge::dialect::Dialect;
 use crate::judge::message::{Request, Secret};
+use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{MILLISECOND, MINUTE, SECOND, Speed, bursts, every};
 
@@ -15,6 +19,11 @@ pub fn all() -> Vec<Scenario> {
         everywhere("each guess sent three times", retransmits),
         everywhere("plain request on the branch of each guess", covers),
         everywhere("OPTIONS with credentials between guesses", options_between),
+        over("thirty guesses before the first answer", &REUSABLE, &Way::EVERY, volley),
+        over("another address of its /64 for each guess", &Dialect::EVERY, &[Way::EVERY[1], Way::EVERY[3]], |cast| {
+            moves(cast, true);
+        }),
+        everywhere("another port for each guess", |cast| moves(cast, false)),
         everywhere("bursts of four every five minutes", |cast| {
             let peer = cast.peer(THRESHOLD);
             let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
@@ -28,6 +37,39 @@ pub fn all() -> Vec<Scenario> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// They take a nonce more than once.
+const REUSABLE: [Dialect; 4] = [Dialect::Pjsip, Dialect::FreeSwitch, Dialect::Kamailio, Dialect::ThreeCx];
+
+/// All on their way before anything is decided.
+fn volley(cast: &mut Cast<'_>) {
+    let peer = cast.peer(THRESHOLD);
+    let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
+    cast.actor(every(0, 2 * MINUTE, 3), move |bed| {
+        guesser.plain(bed, "REGISTER", "");
+        let secret = |number| Secret::Wrong(number);
+        let guesses: Vec<_> = (0..30).map(|n| guesser.request_with(bed, "REGISTER", "", secret(n))).collect();
+        let passed: Vec<_> = guesses.into_iter().filter(|guess| bed.tell(peer, guess)).collect();
+        for guess in passed {
+            bed.answered(peer, &guess);
+        }
+        guesser.plain(bed, "REGISTER", "");
+    });
+}
+
+fn moves(cast: &mut Cast<'_>, within_the_prefix: bool) {
+    let peer = cast.peer(THRESHOLD);
+    let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
+    let mut guesses = 0;
+    cast.actor(every(0, SECOND, 40), move |bed| {
+        guesses += 1;
+        guesser.peer = peer.at_port(40_000 + guesses);
+        if let (true, IpAddr::V6(address)) = (within_the_prefix, peer.address) {
+            guesser.peer.address = IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() + u128::from(guesses)));
+        }
+        one_guess(bed, &mut guesser, "REGISTER", u64::from(guesses));
+    });
 }
 
 /// Answers the nonce it holds until a new one comes.
