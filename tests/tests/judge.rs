@@ -1,5 +1,4 @@
 //! The whole suite of the judge: no good source is held up, nobody is banned for what others send, no attacker goes on.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use sip_fw_e2e::judge::firewall::Firewall;
 use sip_fw_e2e::judge::report::Totals;

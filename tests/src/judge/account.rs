@@ -114,11 +114,10 @@ impl Account {
         let seen_and_limit = self.measure(together);
         if fate == Fate::Free {
             self.is_late |= seen_and_limit.is_some_and(|(seen, limit)| seen >= limit);
-        } else if self.now == Fate::Free {
-            self.is_late |= seen_and_limit.is_some_and(|(seen, limit)| seen > limit);
-        }
-        // What was in flight when it began says nothing after its end.
-        if fate != Fate::Free {
+        } else {
+            let begins = self.now == Fate::Free;
+            self.is_late |= begins && seen_and_limit.is_some_and(|(seen, limit)| seen > limit);
+            // What is answered while it lasts was on its way before, and says nothing after its end.
             self.evidence = Evidence::default();
         }
         self.decided = self.decided.max(fate);
@@ -171,5 +170,52 @@ impl Account {
             }
         };
         Some(format!("{} ({}): {what}", self.address, self.expect.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(expect: Expect) -> Account {
+        Account::new(IpAddr::from([192, 0, 2, 1]), expect, 0)
+    }
+
+    /// Five packets that are proven failures, then this fate, then a packet.
+    fn guesser(fates: [Fate; 2], last_passes: bool) -> Judgement {
+        let mut account = account(Expect::Banned(Limit::Proven(5)));
+        for _ in 0..5 {
+            account.packet(true, true, 0);
+            account.seen(Seen::Proven);
+        }
+        fates.into_iter().for_each(|fate| account.look(fate, 5));
+        account.packet(last_passes, true, 0);
+        account.judge()
+    }
+
+    #[test]
+    fn a_guesser_is_banned_in_time_and_for_good() {
+        assert_eq!(guesser([Fate::Banned, Fate::Banned], false), Judgement::Right);
+        assert_eq!(guesser([Fate::Banned, Fate::Banned], true), Judgement::Missed, "a packet went on");
+        assert_eq!(guesser([Fate::Free, Fate::Banned], false), Judgement::Missed, "late");
+        assert_eq!(guesser([Fate::Shunned, Fate::Free], false), Judgement::Missed, "too softly");
+    }
+
+    #[test]
+    fn the_good_lose_nothing_and_the_forged_are_not_banned() {
+        let judged = |expect, fate, passes| {
+            let mut account = account(expect);
+            account.look(fate, 0);
+            account.packet(passes, true, 0);
+            account.judge()
+        };
+        let (stranger, peer) = (Expect::Forged { known_peer: false }, Expect::Forged { known_peer: true });
+        assert_eq!(judged(Expect::Good, Fate::Free, true), Judgement::Right);
+        assert_eq!(judged(Expect::Good, Fate::Free, false), Judgement::GoodBanned);
+        assert_eq!(judged(Expect::Good, Fate::Shunned, true), Judgement::GoodBanned);
+        assert_eq!(judged(stranger, Fate::Shunned, false), Judgement::Right);
+        assert_eq!(judged(stranger, Fate::Banned, true), Judgement::ForgedBanned);
+        assert_eq!(judged(peer, Fate::Shunned, true), Judgement::ForgedBanned);
+        assert_eq!(judged(Expect::Shunned(Limit::Packets(0)), Fate::Banned, false), Judgement::ForgedBanned);
     }
 }

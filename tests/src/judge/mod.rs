@@ -1,7 +1,8 @@
 //! The judge: labelled scenarios through the real kernel programs and the controller, each on its own clock.
 //!
 //! * [`scenarios`]: what happens, and who deserves what; [`feature`] says which of them wait for what is not built yet.
-//! * [`pbx`]: what every PBX answers, and what its answers prove; it knows nothing of the firewall.
+//! * [`cast`], [`schedule`], [`expect`]: of what a scenario is made.
+//! * [`pbx`], [`dialect`]: what every PBX answers, and what its answers prove; they know nothing of the firewall.
 //! * [`phone`], [`message`], [`peer`]: who sends, what, and how it travels.
 //! * [`bed`], [`firewall`], [`fate`]: between the peers and the PBX, and what the firewall decided.
 //! * [`account`], [`report`]: what became of every source, and whether it deserved that.

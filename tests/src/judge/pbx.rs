@@ -111,7 +111,8 @@ impl Pbx {
             let was_used = std::mem::replace(&mut known.is_used, true);
             let is_old = now_ns.saturating_sub(known.since_ns) > dialect.lifetime();
             let is_foreign = dialect.is_bound() && known.receiver != Some(from.source());
-            !is_old && !is_foreign && !(dialect.is_single_use() && was_used)
+            let is_spent = dialect.is_single_use() && was_used;
+            !(is_old || is_foreign || is_spent)
         })
     }
 
@@ -135,5 +136,77 @@ fn call(number: &str) -> u16 {
         Some("999") => 404,
         Some("888") => 403,
         _ => 200,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::message::Spelling;
+    use crate::judge::peer::Way;
+    use crate::judge::schedule::SECOND;
+
+    fn request(method: &'static str, nonce: Option<String>, secret: Secret) -> Request {
+        let user = "1000".to_owned();
+        let credentials = nonce.map(|nonce| Credentials { user: user.clone(), nonce, secret, is_proxy: false });
+        Request {
+            method,
+            user,
+            target: "1001".to_owned(),
+            branch: "z9hG4bK1".to_owned(),
+            call_id: "a".to_owned(),
+            cseq: 1,
+            user_agent: None,
+            credentials,
+            spelling: Spelling::Usual,
+        }
+    }
+
+    /// The codes, negative with stale=true: no credentials, a wrong password, an old nonce with the right one, an old nonce
+    /// with a wrong one.
+    fn codes(dialect: Dialect, method: &'static str) -> [i32; 4] {
+        let peer = Peer::new(Way::EVERY[0], 1, 1);
+        let old_ns = dialect.lifetime() + 2 * SECOND;
+        [(None, 0), (Some(Secret::Wrong(1)), 0), (Some(Secret::Right), old_ns), (Some(Secret::Wrong(1)), old_ns)].map(
+            |(secret, later_ns)| {
+                let mut pbx = Pbx::new(dialect);
+                let plain = request(method, None, Secret::Right);
+                let first = pbx.answer(&peer, &plain, 100 * SECOND);
+                let answer = match secret {
+                    None => first,
+                    Some(secret) => pbx.answer(&peer, &request(method, first.nonce, secret), 100 * SECOND + later_ns),
+                };
+                i32::from(answer.status) * if answer.is_stale { -1 } else { 1 }
+            },
+        )
+    }
+
+    #[test]
+    fn every_row_of_the_matrix() {
+        let rows = [
+            (Dialect::Pjsip, [401, 401, -401, 401], [401, 401, -401, 401]),
+            (Dialect::ChanSip, [401, 403, -401, 401], [401, 403, -401, 401]),
+            (Dialect::FreeSwitch, [401, 403, -401, -401], [407, 403, -407, -407]),
+            (Dialect::Kamailio, [401, 401, 401, 401], [407, 407, 407, 407]),
+            (Dialect::OpenSips, [401, 401, -401, -401], [407, 407, -407, -407]),
+            (Dialect::ThreeCx, [407, 404, -407, 407], [407, 407, -407, 407]),
+        ];
+        for (dialect, register, invite) in rows {
+            assert_eq!(codes(dialect, "REGISTER"), register, "{dialect:?}");
+            assert_eq!(codes(dialect, "INVITE"), invite, "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn a_nonce_that_two_got_proves_nothing() {
+        let (first, second) = (Peer::new(Way::EVERY[0], 1, 1), Peer::new(Way::EVERY[0], 2, 1));
+        let mut pbx = Pbx::new(Dialect::Kamailio);
+        let plain = request("REGISTER", None, Secret::Right);
+        let nonce = pbx.answer(&first, &plain, SECOND).nonce;
+        let guess = request("REGISTER", nonce, Secret::Wrong(1));
+        let shown = guess.credentials.as_ref().unwrap();
+        assert!(pbx.is_proof(&first, shown) && !pbx.is_proof(&second, shown));
+        pbx.answer(&second, &plain, SECOND + 1);
+        assert!(!pbx.is_proof(&first, shown));
     }
 }

@@ -98,7 +98,7 @@ fn svcrack(cast: &mut Cast<'_>, speed: Speed) {
         let credentials = if is_challenge_due { None } else { guesser.credentials(Secret::Wrong(sent)) };
         let request = Request { branch: format!("z9hG4bK-{}", 3_000_000 + sent), credentials, ..first.clone() };
         let answer = guesser.send(bed, &request);
-        is_challenge_due = !answer.is_some_and(|answer| answer.nonce.is_some());
+        is_challenge_due = answer.is_none_or(|answer| answer.nonce.is_none());
     });
 }
 
