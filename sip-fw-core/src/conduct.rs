@@ -10,7 +10,7 @@ use sip_fw_common::abi::{Event, Method, Source, Text};
 
 use crate::limits::{
     CONDUCT_SOURCES_MAX, CONDUCT_WINDOW_NS, DIALLED_FORMS_MAX, DIALLED_MAX, DIALLED_SUFFIX_DIGITS, FOLLOW_UP_NS,
-    PENDING_MAX, SWEEP_USERS_MAX, SWEEP_WINDOW_NS, UNANSWERED_MAX, UNANSWERED_USERS_MAX,
+    NEXT_TRY_NS, PENDING_MAX, SWEEP_USERS_MAX, SWEEP_WINDOW_NS, UNANSWERED_MAX, UNANSWERED_USERS_MAX,
 };
 use crate::text::shown;
 
@@ -114,7 +114,7 @@ impl Conduct {
         }
         trail.unproven = trail.unproven.saturating_add(1);
         // An office whose nonces are old fails all at once, and succeeds at the next try.
-        let lasts = now_ns.saturating_sub(trail.unproven_since_ns) >= FOLLOW_UP_NS;
+        let lasts = now_ns.saturating_sub(trail.unproven_since_ns) >= NEXT_TRY_NS;
         (trail.unproven >= threshold && lasts && !trail.is_trusted(now_ns, trusted_ns))
             .then(|| Finding::Unproven(format!("{} auth failures without proof", trail.unproven)))
     }

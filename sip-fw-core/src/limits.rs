@@ -58,7 +58,7 @@ pub const PEER_SECONDS_PER_MINUTE_MAX: usize = 20;
 /// Failures of one user of a known peer within a minute, over [`PEER_BURST_SECONDS_MAX`] seconds of it, that no phone makes.
 /// For one typing error the most impatient phone known tries 15 times at once, and one with many lamps renews all of them at
 /// once on an old nonce.
-pub const PEER_FAILURES_PER_MINUTE_MAX: u32 = 100;
+pub const PEER_FAILURES_PER_MINUTE_MAX: u32 = 60;
 
 /// See [`PEER_FAILURES_PER_MINUTE_MAX`].
 pub const PEER_BURST_SECONDS_MAX: usize = 5;
@@ -87,6 +87,9 @@ pub const CONDUCT_WINDOW_NS: u64 = 600_000_000_000;
 
 /// Nanoseconds within which a phone answers a challenge; the slowest retransmit it after four seconds (T2, RFC 3261 §17.1.2).
 pub const FOLLOW_UP_NS: u64 = 4_000_000_000;
+
+/// Nanoseconds within which a phone whose nonce was refused tries again with a fresh one, and succeeds.
+pub const NEXT_TRY_NS: u64 = 2_000_000_000;
 
 /// Users asked for and not followed up within the window that make an enumeration: more than a PBX with a few phones that
 /// have no password.

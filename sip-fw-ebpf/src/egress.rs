@@ -225,11 +225,11 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     }
 }
 
-/// What the answer to a request without credentials says of who asked.
+/// What an answer that says nothing of a password says of who asked.
 #[inline(always)]
 fn plain(status: u16, method: Method, attempt: bool) -> Option<EventKind> {
     match status {
-        _ if attempt => None,
+        _ if attempt => Some(EventKind::FollowedUp),
         401 | 403 | 404 | 407 => Some(EventKind::Refused),
         200..=299 if matches!(method, Method::Register | Method::Invite | Method::Subscribe) => {
             Some(EventKind::Accepted)
@@ -238,7 +238,7 @@ fn plain(status: u16, method: Method, attempt: bool) -> Option<EventKind> {
     }
 }
 
-/// Tells of the answer to a request without credentials, unless a known peer asked.
+/// Tells of an answer that says nothing of a password, unless a known peer asked.
 #[inline(never)]
 fn tell_plain(settings: &Settings, event: &mut Event, kind: EventKind) {
     if !tables::is_peer(settings, event.source, event.time_ns) {

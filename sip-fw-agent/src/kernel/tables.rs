@@ -89,8 +89,8 @@ impl Tables {
         found(self.bans.get(&source, 0), "cannot read a ban")
     }
 
-    /// Writes a ban. The packet and byte counters of an earlier one live on, and so does its deadline where it is
-    /// later: egress may have banned the source since the caller looked.
+    /// Writes a ban. The packet and byte counters of an earlier one live on, and so do its deadline and its step where they
+    /// are later: egress may have banned the source since the caller looked.
     ///
     /// # Errors
     /// If the table is full or the kernel refuses.
@@ -100,6 +100,7 @@ impl Tables {
             ban.packets = earlier.packets;
             ban.bytes = earlier.bytes;
             ban.until_ns = ban.until_ns.max(earlier.until_ns);
+            ban.level = ban.level.max(earlier.level);
         }
         self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
     }

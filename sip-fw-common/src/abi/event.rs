@@ -23,6 +23,8 @@ number_enum! {
         Scanner = 8 => "scanner",
         /// A source sent more than it may; told once until it slows down.
         Flood = 9 => "flood",
+        /// A request with credentials was answered, and the answer says nothing of the password; not of known peers.
+        FollowedUp = 10 => "followed-up",
     }
 }
 

@@ -167,6 +167,10 @@ impl Controller {
                 self.conduct.accepted(event.source, event.time_ns);
                 Vec::new()
             }
+            Some(EventKind::FollowedUp) => {
+                self.conduct.followed_up(event.source, &event.user);
+                Vec::new()
+            }
             Some(EventKind::Scanner) => self.scanner(event, now),
             Some(EventKind::Flood) => self.flood(event, now),
             None => Vec::new(),

@@ -58,6 +58,11 @@ impl Controller {
                 }
                 let why = format!("one of {} sources that fail with this user", sources.len());
                 commands.extend(self.ban_source(event, found, &why, now));
+                let others = sources.into_iter().filter(|source| fresh && *source != event.source);
+                let others: Vec<_> = others.filter(|source| !self.active.contains_key(source)).collect();
+                for source in others {
+                    commands.extend(self.ban_source(&Event { source, ..*event }, None, &why, now));
+                }
                 commands
             }
         }

@@ -37,5 +37,9 @@ pub fn fate(stage: &Stage, address: IpAddr) -> Result<Fate, KernelError> {
     let prefixes = tables.prefix_bans()?;
     let of_prefixes = prefixes.iter().filter(|(prefix, _)| prefix.contains(&address)).map(|(_, ban)| ban);
     let is_banned = own.iter().chain(of_prefixes).any(|ban| ban.until_ns > now_ns);
-    Ok(if is_banned { Fate::Banned } else { Fate::Free })
+    if is_banned {
+        return Ok(Fate::Banned);
+    }
+    let is_shunned = tables.shun(source_of(address))?.is_some_and(|shun| shun.until_ns > now_ns);
+    Ok(if is_shunned { Fate::Shunned } else { Fate::Free })
 }

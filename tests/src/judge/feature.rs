@@ -26,18 +26,7 @@ pub enum Feature {
 }
 
 /// Not built yet: scenarios that need one of these are pending.
-pub const NOT_BUILT: &[Feature] = &[
-    Feature::Shun,
-    Feature::Enumeration,
-    Feature::DialScan,
-    Feature::Scanner,
-    Feature::Flood,
-    Feature::SlowGuessing,
-    Feature::DistributedGuessing,
-    Feature::PrefixBan,
-    Feature::PolicyRefusal,
-    Feature::Stream,
-];
+pub const NOT_BUILT: &[Feature] = &[Feature::PolicyRefusal, Feature::Stream];
 
 /// Whether the firewall has it.
 pub fn is_built(feature: Feature) -> bool {

@@ -10,8 +10,10 @@ use crate::judge::peer::Peer;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{MINUTE, SECOND, Speed, every};
 
-/// Failures of one user within a minute that no phone makes, and one more.
-const ONE_USER: u64 = 21;
+/// Failures of one user that no phone makes: more than twenty seconds of a minute, or over five seconds more than sixty.
+const fn one_user(speed: Speed) -> u64 {
+    if matches!(speed, Speed::Fast) { 5 * 50 + 1 } else { 21 }
+}
 const RATES: [Speed; 2] = [Speed::Fast, Speed::Steady];
 
 pub fn all() -> Vec<Scenario> {
@@ -25,15 +27,15 @@ pub fn all() -> Vec<Scenario> {
             guess(cast, office, speed, |n| format!("{}", 1500 + n % 4));
         }),
         at_speeds("office guesses one user of others", &RATES, |cast, speed| {
-            let office = office(cast, 10, Expect::Banned(Limit::Proven(ONE_USER)));
+            let office = office(cast, 10, Expect::Banned(Limit::Proven(one_user(speed))));
             guess(cast, office, speed, |_| "1500".to_owned());
         }),
         at_speeds("office guesses one of its own users", &RATES, |cast, speed| {
-            let office = office(cast, 10, Expect::Banned(Limit::Proven(ONE_USER)));
+            let office = office(cast, 10, Expect::Banned(Limit::Proven(one_user(speed))));
             guess(cast, office, speed, |_| "1003".to_owned());
         }),
         at_speeds("office guesses its own users in turn", &[Speed::Fast], |cast, speed| {
-            let office = office(cast, 5, Expect::Banned(Limit::Proven(5 * ONE_USER)));
+            let office = office(cast, 5, Expect::Banned(Limit::Proven(6 * 61)));
             guess(cast, office, speed, |n| format!("{}", 1000 + n % 5));
         }),
         at_speeds("account holder succeeds between guesses", &RATES, between),
@@ -41,6 +43,11 @@ pub fn all() -> Vec<Scenario> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Enough of them at any speed.
+const fn guesses_at(speed: Speed) -> u64 {
+    if matches!(speed, Speed::Fast) { 500 } else { 150 }
 }
 
 /// An address with so many phones, registered before the guesses begin.
@@ -59,7 +66,7 @@ fn office(cast: &mut Cast<'_>, phones: u64, expect: Expect) -> Peer {
 fn guess(cast: &mut Cast<'_>, office: Peer, speed: Speed, user: impl Fn(u64) -> String + 'static) {
     let mut guesser = Phone::new(&mut cast.bed, office.at_port(50_000), "");
     let mut guesses = 0;
-    cast.actor(every(MINUTE, speed.interval(), 150), move |bed| {
+    cast.actor(every(MINUTE, speed.interval(), guesses_at(speed)), move |bed| {
         guesser.user = user(guesses);
         guesses += 1;
         one_guess(bed, &mut guesser, "REGISTER", guesses);
@@ -68,11 +75,11 @@ fn guess(cast: &mut Cast<'_>, office: Peer, speed: Speed, user: impl Fn(u64) -> 
 
 /// Success with one's own account says nothing about the guesses at another.
 fn between(cast: &mut Cast<'_>, speed: Speed) {
-    let peer = cast.peer(Expect::Banned(Limit::Proven(ONE_USER)));
+    let peer = cast.peer(Expect::Banned(Limit::Proven(one_user(speed))));
     let mut own = Phone::new(&mut cast.bed, peer, "1000");
     let mut guesser = Phone::new(&mut cast.bed, peer, "1500");
     let mut guesses = 0;
-    cast.actor(every(0, speed.interval(), 150), move |bed| {
+    cast.actor(every(0, speed.interval(), guesses_at(speed)), move |bed| {
         guesses += 1;
         own.register(bed, Secret::Right);
         one_guess(bed, &mut guesser, "REGISTER", guesses);
