@@ -21,12 +21,10 @@ pub enum Feature {
     PrefixBan,
     /// Refusals of a right password, by a PBX that refuses a wrong one with another challenge.
     PolicyRefusal,
-    /// Messages in the middle of a TCP segment, or in several.
-    Stream,
 }
 
 /// Not built yet: scenarios that need one of these are pending.
-pub const NOT_BUILT: &[Feature] = &[Feature::PolicyRefusal, Feature::Stream];
+pub const NOT_BUILT: &[Feature] = &[Feature::PolicyRefusal];
 
 /// Whether the firewall has it.
 pub fn is_built(feature: Feature) -> bool {

@@ -1,32 +1,32 @@
 //! TCP is a stream: a message may begin anywhere in a segment, and end in another.
 
-use super::guessing::THRESHOLD;
 use super::{Scenario, over};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
-use crate::judge::expect::Expect;
-use crate::judge::feature::Feature;
+use crate::judge::expect::{Expect, Limit};
 use crate::judge::message::Secret;
 use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{MINUTE, SECOND, every};
 
+/// Twenty answers to what could not be read, over TCP, without a success.
+const UNREAD: Expect = Expect::Banned(Limit::Packets(100));
+
 pub fn all() -> Vec<Scenario> {
     let tcp = &Way::EVERY[2..];
     let attacks = [
         over("each guess behind an OPTIONS in one segment", &Dialect::EVERY, tcp, together),
-        over("each guess in two segments", &Dialect::EVERY, tcp, |cast| pieces(cast, THRESHOLD, false)),
+        over("each guess in two segments", &Dialect::EVERY, tcp, |cast| pieces(cast, UNREAD, false)),
     ];
     let innocents = [
         over("a phone's attempts in two segments", &Dialect::EVERY, tcp, |cast| pieces(cast, Expect::Good, true)),
         over("a new phone watches 24 others, in two segments each", &Dialect::EVERY, tcp, watches),
     ];
-    let attacks = attacks.into_iter().flatten().map(|scenario| scenario.needs(Feature::Stream));
-    attacks.chain(innocents.into_iter().flatten()).collect()
+    attacks.into_iter().chain(innocents).flatten().collect()
 }
 
 fn together(cast: &mut Cast<'_>) {
-    let peer = cast.peer(THRESHOLD);
+    let peer = cast.peer(UNREAD);
     let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
     let mut guesses = 0;
     cast.actor(every(0, SECOND, 40), move |bed| {
