@@ -101,8 +101,12 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
         return seen;
     }
     let Transport { payload, payload_len, .. } = transport;
+    let mut seen = seen;
     if payload_len != 0 && is_flood(rules, source, number) {
-        return if settings.observe == 0 { Reason::Flood as u32 } else { Reason::WouldDrop as u32 | CLOSED };
+        if settings.observe == 0 {
+            return Reason::Flood as u32;
+        }
+        seen = Reason::WouldDrop as u32 | CLOSED;
     }
     let ports = Ports { peer: transport.source_port, tcp: transport.tcp, client: false, service: number, refusal: 0 };
     *place = Place { source, payload, payload_len, ports };

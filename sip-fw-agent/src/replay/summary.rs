@@ -75,8 +75,7 @@ impl Summary {
     pub fn note(&mut self, record: &Record) {
         let list = match record.event {
             EventName::Ban => &mut self.bans,
-            // By name, for the events of every version.
-            event if event.name() == "shun" => &mut self.shuns,
+            EventName::Shun => &mut self.shuns,
             _ => return,
         };
         if list.len() >= LISTED_MAX {

@@ -19,7 +19,7 @@ const DIFFER: [(&str, &str, i64); 2] = [
 ];
 
 /// The repository's captures and, where they are, those of the shared corpora.
-fn captures() -> Vec<PathBuf> {
+pub fn captures() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpora = root.join("../../shared/corpora");
     let folders = [root.join("data/captures"), corpora.join("captures"), corpora.join("sipnab"), corpora.join("zeek")];
@@ -33,7 +33,7 @@ fn captures() -> Vec<PathBuf> {
 }
 
 /// The test bed's PBXs, or whoever the first packet to the SIP port goes to.
-fn local(packets: &[Packet]) -> Vec<String> {
+pub fn local(packets: &[Packet]) -> Vec<String> {
     let segments: Vec<_> = packets.iter().filter_map(segment).collect();
     let mut all = segments.iter().flat_map(|segment| [segment.source.ip(), segment.destination.ip()]);
     if all.any(|address| PBX.iter().any(|pbx| *pbx == address.to_string())) {

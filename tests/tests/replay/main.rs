@@ -5,6 +5,7 @@ mod bad_files;
 mod corpora;
 mod counter;
 mod drops;
+mod golden;
 mod pcap;
 mod run;
 mod speed;

@@ -31,10 +31,16 @@ impl Outcome {
     }
 }
 
-/// Runs `sip-fw replay FILE --json` with more arguments; None where there is no binary and that is allowed.
+/// Runs `sip-fw replay FILE --json` with more arguments, without scanner signatures unless these name a configuration: most
+/// guessers of the captures would not get beyond theirs. None where there is no binary and that is allowed.
 pub fn replay<S: AsRef<str>>(file: &Path, local: &[S], more: &[&str]) -> Option<Outcome> {
     let mut command = Command::new(require_agent()?);
     command.arg("replay").arg(file).arg("--json").args(more);
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "interfaces = [\"lo\"]\n[scanners]\nlist = \"none\"\n").unwrap();
+    if !more.contains(&"--config") {
+        command.arg("--config").arg(config.path());
+    }
     for address in local {
         command.args(["--local", address.as_ref()]);
     }
