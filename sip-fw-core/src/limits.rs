@@ -60,6 +60,9 @@ pub const PEER_SECONDS_PER_MINUTE_MAX: usize = 20;
 /// once on an old nonce.
 pub const PEER_FAILURES_PER_MINUTE_MAX: u32 = 60;
 
+/// Failures of one user of a known peer within a minute that no phone makes even at once: four digits are guessed soon.
+pub const PEER_FAILURES_AT_ONCE_MAX: u32 = 100;
+
 /// See [`PEER_FAILURES_PER_MINUTE_MAX`].
 pub const PEER_BURST_SECONDS_MAX: usize = 5;
 

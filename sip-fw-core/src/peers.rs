@@ -10,8 +10,8 @@ use lru::LruCache;
 use sip_fw_common::abi::{Event, Known, Source, Text};
 
 use crate::limits::{
-    DEVICE_FAULT_EVERY_NS, PEER_BURST_SECONDS_MAX, PEER_FAILURES_PER_MINUTE_MAX, PEER_SECONDS_PER_MINUTE_MAX,
-    PEER_STRANGERS_MAX, PEER_USERS_MAX, PEERS_JUDGED_MAX,
+    DEVICE_FAULT_EVERY_NS, PEER_BURST_SECONDS_MAX, PEER_FAILURES_AT_ONCE_MAX, PEER_FAILURES_PER_MINUTE_MAX,
+    PEER_SECONDS_PER_MINUTE_MAX, PEER_STRANGERS_MAX, PEER_USERS_MAX, PEERS_JUDGED_MAX,
 };
 use crate::text::shown;
 
@@ -138,7 +138,7 @@ impl User {
         let seconds = self.seconds.len();
         let failures: u32 = self.seconds.iter().map(|(_, count)| count).sum();
         let many = failures > PEER_FAILURES_PER_MINUTE_MAX && seconds >= PEER_BURST_SECONDS_MAX;
-        (many || seconds > PEER_SECONDS_PER_MINUTE_MAX)
+        (many || failures > PEER_FAILURES_AT_ONCE_MAX || seconds > PEER_SECONDS_PER_MINUTE_MAX)
             .then(|| format!("{failures} failures of one user in {seconds} seconds of a minute, as no phone makes"))
     }
 }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn guessing_one_password_is_an_attack_within_a_minute() {
-        for (every_ns, expected) in [(SECOND, 21), (SECOND / 10, 61), (SECOND / 100, 401)] {
+        for (every_ns, expected) in [(SECOND, 21), (SECOND / 10, 61), (SECOND / 100, 101)] {
             let mut peers = Peers::new();
             let first = (1..=500).find(|n| {
                 matches!(failure(&mut peers, "1000", Known::User, (n - 1) * every_ns), Judgement::Attack { .. })

@@ -37,6 +37,8 @@ pub struct Policy {
     pub on_exit: &'static str,
     /// More arguments of `run`.
     pub arguments: Vec<&'static str>,
+    /// Scanner signatures: `none`, as most of the tests' guessers are scanners, or `shipped`.
+    pub scanners: &'static str,
     /// Lines at the top level, such as `dns_servers`.
     pub top: String,
     /// Lines in the service `sip`, such as `default`.
@@ -54,6 +56,7 @@ impl Default for Policy {
             refusal: "auto",
             on_exit: "keep",
             arguments: Vec::new(),
+            scanners: "none",
             top: String::new(),
             sip: String::new(),
             extra: String::new(),
@@ -350,12 +353,13 @@ impl Agent {
     }
 
     fn text(&self, policy: &Policy) -> String {
-        let Policy { mode, threshold, ladder, refusal, on_exit, top, sip, extra, .. } = policy;
+        let Policy { mode, threshold, ladder, refusal, on_exit, scanners, top, sip, extra, .. } = policy;
         format!(
             "interfaces = [\"{interface}\"]\nmode = \"{mode}\"\non_exit = \"{on_exit}\"\n{top}\n\
              [paths]\npins = \"{pins}\"\nstate = \"{state}\"\nsocket = \"{socket}\"\n\n\
              [[service]]\nname = \"sip\"\nkind = \"sip\"\nlisten = [\"udp/5060\", \"tcp/5060\"]\nrefusal = \"{refusal}\"\n{sip}\n\
              [ban]\nthreshold = {threshold}\nwindow = \"10m\"\nladder = {ladder:?}\ndecay = \"30d\"\nscope = \"services\"\n\n\
+             [scanners]\nlist = \"{scanners}\"\n\n\
              {extra}",
             interface = self.interface,
             pins = self.pins.display(),

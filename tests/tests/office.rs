@@ -34,9 +34,9 @@ fn a_guesser_behind_the_office_is_banned(family: Family) {
     let name = sip_fw_e2e::family::source_name(scene.bed.office.address(family));
     wait_for("the ban", PATIENCE, || scene.agent.has_banned(&name).unwrap_or(false)).unwrap();
     // User space decides about known peers: a few answers are under way until its ban is written.
-    assert!((21..100).contains(&refused), "{refused}");
+    assert!((101..250).contains(&refused), "{refused}");
     fleet.stop();
-    scene.agent.wait_for_event("ban", "known peer, but more than 20 failures").unwrap();
+    scene.agent.wait_for_event("ban", "known peer, but").unwrap();
 }
 
 fn office() -> Option<(Registrar, Scene, Fleet)> {

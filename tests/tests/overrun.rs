@@ -17,7 +17,8 @@ const CROWD: u32 = 10_000;
 
 #[test]
 fn lost_events_are_counted_and_told() {
-    let Some((bed, _registrar, agent)) = protected(&Policy::default()) else { return };
+    let unlimited = Policy { sip: "rate = 0\n".to_owned(), ..Policy::default() };
+    let Some((bed, _registrar, agent)) = protected(&unlimited) else { return };
     let mut client =
         Client::dial(&bed.attacker, bed.attacker.address(Family::V4), bed.pbx.sip(Family::V4), Transport::Udp).unwrap();
     agent.signal(Signal::SIGSTOP);

@@ -3,9 +3,9 @@
 use super::{CliError, Site};
 use crate::clock;
 use crate::control::protocol::Request;
-use crate::control::view::{BanView, BansView};
+use crate::control::view::{BanView, BansView, ShunView};
 use crate::report::table::{Column, above_zero, left, or_dash, table};
-use sip_fw_core::time::Timestamp;
+use sip_fw_core::time::{Timestamp, Until};
 
 /// Arguments of `bans`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,20 @@ pub fn run(site: &Site, args: &Args) -> Result<(), CliError> {
 }
 
 fn render(view: &BansView, now: Timestamp) -> String {
-    if view.bans.is_empty() {
+    format!("{}{}", bans(&view.bans, now), shuns(&view.shuns, now))
+}
+
+fn shuns(shuns: &[ShunView], now: Timestamp) -> String {
+    if shuns.is_empty() {
+        return String::new();
+    }
+    let columns = [Column::Text("SHUNNED"), Column::Text("LEFT"), Column::Number("DROPPED")];
+    let row = |shun: &ShunView| [shun.source.clone(), left(Until::At(shun.until), now), shun.packets.to_string()];
+    format!("\n{}", table(columns, &shuns.iter().map(row).collect::<Vec<_>>()))
+}
+
+fn bans(bans: &[BanView], now: Timestamp) -> String {
+    if bans.is_empty() {
         return "no bans\n".to_owned();
     }
     let columns = [
@@ -46,7 +59,7 @@ fn render(view: &BansView, now: Timestamp) -> String {
             or_dash(ban.user_agent.as_deref()),
         ]
     };
-    table(columns, &view.bans.iter().map(row).collect::<Vec<_>>())
+    table(columns, &bans.iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -68,6 +81,13 @@ mod tests {
             "SOURCE       LEFT  LEVEL  STRIKES  DROPPED  BY             USER  USER-AGENT\n\
              203.0.113.9  50s       1        5       12  auth-failures  1000  -\n"
         );
-        assert_eq!(render(&BansView { schema: 1, bans: Vec::new() }, Timestamp { unix_ms: 0 }), "no bans\n");
+        let shuns = json!({"schema": 1, "bans": [], "shuns": [{
+            "source": "203.0.113.9", "since": "1970-01-01T00:00:00.000Z", "until": "1970-01-01T00:01:00.000Z",
+            "packets": 12, "bytes": 6000
+        }]});
+        assert_eq!(
+            render(&serde_json::from_value(shuns).unwrap(), Timestamp { unix_ms: 10_000 }),
+            "no bans\n\nSHUNNED      LEFT  DROPPED\n203.0.113.9  50s        12\n"
+        );
     }
 }

@@ -9,7 +9,7 @@ use sip_fw_core::time::{Timestamp, Until};
 use super::{CliError, Site, target};
 use crate::clock;
 use crate::control::protocol::Request;
-use crate::control::view::{BanView, DecisionView, ExplainView, SourceView};
+use crate::control::view::{BanView, DecisionView, ExplainView, ShunView, SourceView};
 use crate::exit_code::ExitCode;
 use crate::report::table::{ago, left, or_dash};
 
@@ -35,6 +35,7 @@ fn render(view: &ExplainView, now: Timestamp) -> String {
     let mut lines = vec![("source", view.source.clone()), ("state", state(view, now)), ("packets", packets(view))];
     lines.extend(view.ban.as_ref().map(|found| ("ban", ban(found, now))));
     lines.extend(view.prefix_bans.iter().map(|found| ("prefix", format!("{}: {}", found.source, ban(found, now)))));
+    lines.extend(view.shun.as_ref().map(|shun| ("shun", shunned(shun, now))));
     let strikes = &view.strikes;
     let window = Short(Duration::from_secs(strikes.window_seconds));
     lines.push(("strikes", format!("{} of {} within {window}", strikes.count, strikes.threshold)));
@@ -52,6 +53,9 @@ fn state(view: &ExplainView, now: Timestamp) -> String {
     match own.chain(&view.prefix_bans).map(|ban| left(ban.until, now)).next() {
         Some(left) if left.starts_with("until") => format!("banned {left}"),
         Some(left) => format!("banned for another {left}"),
+        None if view.shun.is_some() => {
+            "shunned for a while: what it does proves nothing, so it is not banned".to_owned()
+        }
         None if view.ban.is_some() => "not banned, but it was".to_owned(),
         None if view.known => "not banned".to_owned(),
         None => "unknown: no SIP request and no ban of it is remembered".to_owned(),
@@ -102,6 +106,11 @@ fn ban(ban: &BanView, now: Timestamp) -> String {
     parts.extend(ban.user.iter().map(|user| format!("last user \"{user}\"")));
     parts.extend(ban.user_agent.iter().map(|agent| format!("User-Agent \"{agent}\"")));
     parts.join(", ")
+}
+
+fn shunned(shun: &ShunView, now: Timestamp) -> String {
+    let ShunView { since, until, packets, .. } = shun;
+    format!("began {}, until {until} unless its packets go on, {packets} packets dropped", ago(*since, now))
 }
 
 fn counters(did: &SourceView, now: Timestamp) -> String {

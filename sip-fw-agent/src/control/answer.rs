@@ -24,7 +24,7 @@ use super::protocol::{Failure, Length, Request};
 use super::services;
 use super::view::{
     AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView, ServiceView,
-    SourceView, SourcesView, StatusView, UnbannedView,
+    ShunView, SourceView, SourcesView, StatusView, UnbannedView,
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
@@ -176,7 +176,11 @@ impl Desk<'_> {
         bans.retain(|(_, ban)| ended || ban.until_ns > now.kernel_ns);
         bans.sort_by_key(|(net, ban)| (std::cmp::Reverse(ban.since_ns), *net));
         let bans = bans.iter().map(|(net, ban)| BanView::new(show_net(*net), ban, services, now)).collect();
-        Ok(BansView { schema: SCHEMA, bans })
+        let mut shuns = self.tables.shuns()?;
+        shuns.retain(|(_, shun)| shun.until_ns > now.kernel_ns);
+        shuns.sort_by_key(|(source, shun)| (std::cmp::Reverse(shun.since_ns), *source));
+        let shuns = shuns.iter().map(|(source, shun)| ShunView::new(ipv6.show(*source), shun, now)).collect();
+        Ok(BansView { schema: SCHEMA, bans, shuns })
     }
 
     fn sources(&self, now: Time) -> Result<SourcesView, KernelError> {
@@ -268,12 +272,17 @@ impl Desk<'_> {
         let mut all: Vec<_> = sources.collect();
         all.extend(self.tables.prefix_bans()?.into_iter().map(|(prefix, ban)| (Target::Prefix(prefix), ban)));
         all.retain(|(_, ban)| ban.until_ns > now.kernel_ns);
-        if all.is_empty() {
+        let mut shunned = self.tables.shuns()?;
+        shunned.retain(|(_, shun)| shun.until_ns > now.kernel_ns);
+        if all.is_empty() && shunned.is_empty() {
             return Err(Failure::new(ExitCode::NotFound, "nothing is banned"));
         }
         let ipv6 = self.controller.ipv6();
-        let unbanned = all.iter().map(|(target, _)| ipv6.show_target(*target)).collect();
-        self.handle(all.into_iter().map(|(target, found)| Input::Unban { target, found }), now)?;
+        let bans = all.iter().map(|(target, _)| ipv6.show_target(*target));
+        let unbanned = bans.chain(shunned.iter().map(|(source, _)| ipv6.show(*source))).collect();
+        let unban = all.into_iter().map(|(target, found)| Input::Unban { target, found });
+        let unshun = shunned.into_iter().map(|(source, _)| Input::Unshun { source });
+        self.handle(unban.chain(unshun), now)?;
         value(&UnbannedView { schema: SCHEMA, unbanned })
     }
 

@@ -1,6 +1,6 @@
 //! Everything that is known of one source, and what would happen to its packets now.
 
-use sip_fw_common::abi::{Ban, Settings};
+use sip_fw_common::abi::{Ban, ServiceKind, Settings, Shun};
 use sip_fw_common::ladder;
 use sip_fw_core::SCHEMA;
 use sip_fw_core::controller::Controller;
@@ -10,7 +10,7 @@ use sip_fw_core::time::{Time, Until};
 
 use super::answer::{covering, parse_target, strikes_within};
 use super::protocol::Failure;
-use super::view::{BanView, ExplainView, NextBanView, PacketsView, ServiceView, SourceView, StrikesView};
+use super::view::{BanView, ExplainView, NextBanView, PacketsView, ServiceView, ShunView, SourceView, StrikesView};
 use crate::exit_code::ExitCode;
 use crate::kernel::Tables;
 
@@ -36,7 +36,13 @@ pub(super) fn explain(
     let memory = controller.page(source).cloned();
     let step = ladder::next(settings, ban.as_ref(), now.kernel_ns);
     let active = ban.filter(|ban| ban.until_ns > now.kernel_ns);
-    let known = ban.is_some() || !prefix_bans.is_empty() || counters.is_some() || memory.is_some() || count > 0;
+    let shun = tables.shun(source)?.filter(|shun| shun.until_ns > now.kernel_ns);
+    let known = ban.is_some()
+        || shun.is_some()
+        || !prefix_bans.is_empty()
+        || counters.is_some()
+        || memory.is_some()
+        || count > 0;
     let prefix_views: Vec<_> =
         prefix_bans.iter().map(|(prefix, ban)| BanView::new(show_net(*prefix), ban, services, now)).collect();
     Ok(ExplainView {
@@ -52,28 +58,33 @@ pub(super) fn explain(
         counters: counters
             .map(|did| SourceView::new(shown.clone(), &did, ban.as_ref(), !prefix_bans.is_empty(), count, now)),
         memory,
-        now: packets(settings, active.is_some() || !prefix_bans.is_empty(), asked),
-        clears: clears(&shown, active.as_ref(), &prefix_views, count, settings, now),
+        now: packets(settings, active.is_some() || !prefix_bans.is_empty(), shun.is_some(), asked),
+        clears: clears(&shown, (active.as_ref(), shun.as_ref()), &prefix_views, count, settings, now),
+        shun: shun.map(|shun| ShunView::new(shown.clone(), &shun, now)),
         prefix_bans: prefix_views,
         source: shown,
         access: Vec::new(),
     })
 }
 
-fn packets(settings: &Settings, banned: bool, asked: Option<ServiceView>) -> PacketsView {
-    let gate = match (banned, settings.observe) {
+fn packets(settings: &Settings, banned: bool, shunned: bool, asked: Option<ServiceView>) -> PacketsView {
+    let word = |closed| match (closed, settings.observe) {
         (false, _) => "pass",
         (true, 0) => "drop",
         (true, _) => "would-drop",
     };
+    let gate = word(banned);
+    // A shun closes SIP services alone.
+    let is_sip = asked.as_ref().is_none_or(|service| service.kind == ServiceKind::Sip.name());
+    let service = word(banned || shunned && is_sip);
     let other = if settings.scope_host == 0 { "pass" } else { gate };
     let other = asked.is_none().then(|| other.to_owned());
-    PacketsView { asked, service: gate.to_owned(), other }
+    PacketsView { asked, service: service.to_owned(), other }
 }
 
 fn clears(
     source: &str,
-    active: Option<&Ban>,
+    (active, shun): (Option<&Ban>, Option<&Shun>),
     prefixes: &[BanView],
     strikes: u32,
     settings: &Settings,
@@ -85,6 +96,10 @@ fn clears(
             Until::At(time) => format!("the ban ends at {time}, or now with: sip-fw unban {source}"),
             Until::Lifted => format!("only this ends the ban: sip-fw unban {source}"),
         });
+    }
+    if let Some(shun) = shun {
+        let end = now.wall_of(shun.until_ns);
+        ways.push(format!("the shun ends at {end} unless its packets go on, or now with: sip-fw unban {source}"));
     }
     for prefix in prefixes {
         ways.push(match prefix.until {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Settings, SourceState};
+use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Settings, Shun, SourceState};
 use sip_fw_core::SCHEMA;
 use sip_fw_core::ledger::Page;
 use sip_fw_core::rules::RuleSet;
@@ -115,6 +115,9 @@ pub struct BansView {
     pub schema: u32,
     /// The bans.
     pub bans: Vec<BanView>,
+    /// The shuns in force.
+    #[serde(default)]
+    pub shuns: Vec<ShunView>,
 }
 
 /// One ban.
@@ -406,6 +409,9 @@ pub struct ExplainView {
     pub ban: Option<BanView>,
     /// Bans of prefixes that contain it.
     pub prefix_bans: Vec<BanView>,
+    /// Its shun, if it is shunned.
+    #[serde(default)]
+    pub shun: Option<ShunView>,
     /// What its next ban would be.
     pub next_ban: NextBanView,
     /// Its strikes.
@@ -421,6 +427,30 @@ pub struct ExplainView {
     /// What the access list says of it at each service; empty where no agent runs.
     #[serde(default)]
     pub access: Vec<DecisionView>,
+}
+
+/// A shun in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShunView {
+    /// Who.
+    pub source: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ends, unless its source goes on.
+    pub until: Timestamp,
+    /// Packets dropped.
+    pub packets: u64,
+    /// Bytes dropped.
+    pub bytes: u64,
+}
+
+impl ShunView {
+    /// Of a source.
+    #[must_use]
+    pub fn new(source: String, shun: &Shun, now: Time) -> Self {
+        let Shun { until_ns, since_ns, packets, bytes } = *shun;
+        Self { source, since: now.wall_of(since_ns), until: now.wall_of(until_ns), packets, bytes }
+    }
 }
 
 /// The next step of the ladder.
