@@ -9,8 +9,9 @@ use lru::LruCache;
 use sip_fw_common::abi::{Event, Method, Source, Text};
 
 use crate::limits::{
-    CONDUCT_SOURCES_MAX, CONDUCT_WINDOW_NS, DIALLED_FORMS_MAX, DIALLED_MAX, DIALLED_SUFFIX_DIGITS, FOLLOW_UP_NS,
-    NEXT_TRY_NS, PENDING_MAX, SWEEP_USERS_MAX, SWEEP_WINDOW_NS, UNANSWERED_MAX, UNANSWERED_USERS_MAX,
+    ACCEPTED_SOURCES_MAX, CONDUCT_SOURCES_MAX, CONDUCT_WINDOW_NS, DIALLED_FORMS_MAX, DIALLED_MAX,
+    DIALLED_SUFFIX_DIGITS, FOLLOW_UP_NS, NEXT_TRY_NS, PENDING_MAX, SWEEP_USERS_MAX, SWEEP_WINDOW_NS, UNANSWERED_MAX,
+    UNANSWERED_USERS_MAX,
 };
 use crate::text::shown;
 
@@ -29,6 +30,9 @@ pub enum Finding {
 #[derive(Debug)]
 pub struct Conduct {
     trails: LruCache<Source, Trail>,
+    /// When the PBX accepted something of a source last: a password, or a call without one. Junk makes no entry, so nobody is
+    /// pushed out by it.
+    accepted: LruCache<Source, u64>,
 }
 
 /// What one source did lately. Every list is bounded, the oldest goes first.
@@ -44,10 +48,6 @@ struct Trail {
     unproven_since_ns: u64,
     /// It followed up a challenge, once at least.
     follows: bool,
-    /// When somebody succeeded there with a password.
-    success_ns: Option<u64>,
-    /// When a request without credentials succeeded there.
-    accepted_ns: Option<u64>,
 }
 
 impl Conduct {
@@ -60,11 +60,11 @@ impl Conduct {
     /// The same for so many sources.
     #[must_use]
     pub fn with_size(sources: NonZeroUsize) -> Self {
-        Self { trails: LruCache::new(sources) }
+        Self { trails: LruCache::new(sources), accepted: LruCache::new(ACCEPTED_SOURCES_MAX) }
     }
 
-    /// A request without credentials was challenged or refused. `trusted_ns`: how long a success speaks for its source.
-    pub fn refused(&mut self, event: &Event, trusted_ns: u64) -> Option<Finding> {
+    /// A request without credentials was challenged or refused.
+    pub fn refused(&mut self, event: &Event) -> Option<Finding> {
         let now_ns = event.time_ns;
         let trail = self.trails.get_or_insert_mut(event.source, Trail::default);
         let method = Method::from_number(event.method).unwrap_or(Method::Other);
@@ -76,10 +76,18 @@ impl Conduct {
         if method == Method::Invite && is_number(&event.user) {
             note(&mut trail.dialled, (now_ns, event.user), DIALLED_MAX, now_ns, CONDUCT_WINDOW_NS);
         }
-        if trail.is_trusted(now_ns, trusted_ns) {
-            return None;
+        // A trunk that is known by its address calls without credentials, and not every number exists.
+        if self.accepted.peek(&event.source).is_some_and(|at| now_ns.saturating_sub(*at) <= CONDUCT_WINDOW_NS) {
+            return trail.dial_scan();
         }
         trail.dial_scan().or_else(|| trail.enumeration(now_ns)).or_else(|| trail.sweep())
+    }
+
+    /// Whether the PBX accepted something of this source within `for_ns`: what somebody forges in its name must not hold it
+    /// back.
+    #[must_use]
+    pub fn is_accepted(&self, source: Source, now_ns: u64, for_ns: u64) -> bool {
+        self.accepted.peek(&source).is_some_and(|at| now_ns.saturating_sub(*at) < for_ns)
     }
 
     /// A request with credentials of this user was answered.
@@ -96,17 +104,19 @@ impl Conduct {
 
     /// Somebody succeeded there with a password, whether it proves the source or not.
     pub fn succeeded(&mut self, source: Source, now_ns: u64) {
-        let trail = self.trails.get_or_insert_mut(source, Trail::default);
-        *trail = Trail { follows: true, success_ns: Some(now_ns), ..Trail::default() };
+        self.accepted(source, now_ns);
+        if let Some(trail) = self.trails.get_mut(&source) {
+            *trail = Trail { follows: true, ..Trail::default() };
+        }
     }
 
     /// A request without credentials succeeded there.
     pub fn accepted(&mut self, source: Source, now_ns: u64) {
-        self.trails.get_or_insert_mut(source, Trail::default).accepted_ns = Some(now_ns);
+        self.accepted.put(source, now_ns);
     }
 
     /// A failure without proof. `threshold` of them within the window come to something.
-    pub fn unproven(&mut self, event: &Event, threshold: u32, window_ns: u64, trusted_ns: u64) -> Option<Finding> {
+    pub fn unproven(&mut self, event: &Event, threshold: u32, window_ns: u64) -> Option<Finding> {
         let now_ns = event.time_ns;
         let trail = self.trails.get_or_insert_mut(event.source, Trail::default);
         if trail.unproven == 0 || now_ns.saturating_sub(trail.unproven_since_ns) > window_ns {
@@ -115,14 +125,14 @@ impl Conduct {
         trail.unproven = trail.unproven.saturating_add(1);
         // An office whose nonces are old fails all at once, and succeeds at the next try.
         let lasts = now_ns.saturating_sub(trail.unproven_since_ns) >= NEXT_TRY_NS;
-        (trail.unproven >= threshold && lasts && !trail.is_trusted(now_ns, trusted_ns))
+        (trail.unproven >= threshold && lasts)
             .then(|| Finding::Unproven(format!("{} auth failures without proof", trail.unproven)))
     }
 
     /// Begins anew with a source: it was held back for what it did.
     pub fn forget(&mut self, source: Source) {
         if let Some(trail) = self.trails.get_mut(&source) {
-            *trail = Trail { success_ns: trail.success_ns, ..Trail::default() };
+            *trail = Trail::default();
         }
     }
 
@@ -146,16 +156,8 @@ impl Default for Conduct {
 }
 
 impl Trail {
-    fn is_trusted(&self, now_ns: u64, trusted_ns: u64) -> bool {
-        self.success_ns.is_some_and(|at| now_ns.saturating_sub(at) < trusted_ns)
-    }
-
     /// Many users asked for, or many challenges, and nobody came back with a password.
     fn enumeration(&self, now_ns: u64) -> Option<Finding> {
-        // A trunk that is known by its address calls without credentials, and not every number exists.
-        if self.accepted_ns.is_some_and(|at| now_ns.saturating_sub(at) <= CONDUCT_WINDOW_NS) {
-            return None;
-        }
         let overdue = || self.pending.iter().filter(|(at, _)| now_ns.saturating_sub(*at) >= FOLLOW_UP_NS);
         let users = names(overdue().map(|(_, user)| user));
         let unanswered = overdue().count();
@@ -272,7 +274,7 @@ mod tests {
         let mut conduct = Conduct::new();
         let mut users = users.enumerate();
         users.find_map(|(number, user)| {
-            conduct.refused(&asked(number as u64 * every_ms, method, &user), DAY).map(|_| number + 1)
+            conduct.refused(&asked(number as u64 * every_ms, method, &user)).map(|_| number + 1)
         })
     }
 
@@ -293,23 +295,25 @@ mod tests {
     fn an_office_that_follows_up_is_none() {
         let mut conduct = Conduct::new();
         for phone in 0..60 {
-            assert_eq!(conduct.refused(&asked(phone * 10, Method::Register, &phone.to_string()), DAY), None);
+            assert_eq!(conduct.refused(&asked(phone * 10, Method::Register, &phone.to_string())), None);
         }
         for phone in 0..60 {
             conduct.followed_up(Source::v4(1), &pack(&phone.to_string()));
         }
         for phone in 0..60 {
-            assert_eq!(conduct.refused(&asked(10_000 + phone, Method::Register, &phone.to_string()), DAY), None);
+            assert_eq!(conduct.refused(&asked(10_000 + phone, Method::Register, &phone.to_string())), None);
         }
     }
 
     #[test]
-    fn whoever_succeeded_is_trusted_for_a_while() {
+    fn whoever_was_accepted_is_for_a_while() {
         let mut conduct = Conduct::new();
+        assert!(!conduct.is_accepted(Source::v4(1), 0, DAY));
         conduct.succeeded(Source::v4(1), 0);
-        let mut found = (0..200)
-            .filter_map(|number| conduct.refused(&asked(number * 5000, Method::Register, &number.to_string()), DAY));
-        assert_eq!(found.next(), None);
+        assert!(conduct.is_accepted(Source::v4(1), DAY - 1, DAY) && !conduct.is_accepted(Source::v4(1), DAY, DAY));
+        let mut found =
+            (0..100).filter_map(|number| conduct.refused(&asked(number * 5000, Method::Register, &number.to_string())));
+        assert_eq!(found.next(), None, "not every number exists");
     }
 
     #[test]
@@ -329,8 +333,7 @@ mod tests {
     #[test]
     fn failures_without_proof() {
         let mut conduct = Conduct::new();
-        let mut fail =
-            |seconds: u64| conduct.unproven(&asked(seconds * 1000, Method::Register, "1"), 5, 600 * SECOND, DAY);
+        let mut fail = |seconds: u64| conduct.unproven(&asked(seconds * 1000, Method::Register, "1"), 5, 600 * SECOND);
         for _ in 0..60 {
             assert_eq!(fail(0), None, "all at once");
         }
@@ -347,14 +350,16 @@ mod tests {
         let mut conduct = Conduct::with_size(NonZeroUsize::MIN);
         for number in 0..10_000_u64 {
             for method in [Method::Invite, Method::Options] {
-                conduct.refused(&asked(number, method, &format!("{}", 10_000_000 + number)), DAY);
+                conduct.refused(&asked(number, method, &format!("{}", 10_000_000 + number)));
             }
-            conduct.unproven(&asked(number, Method::Invite, "1"), 5, SECOND, DAY);
+            conduct.unproven(&asked(number, Method::Invite, "1"), 5, SECOND);
         }
         let trail = conduct.trails.peek(&Source::v4(1)).unwrap();
         assert!(trail.pending.len() <= PENDING_MAX && trail.swept.len() <= PENDING_MAX);
         assert!(trail.dialled.len() <= DIALLED_MAX);
-        conduct.accepted(Source::v4(2), 0);
-        assert_eq!(conduct.len(), 1);
+        for number in 0..100_000 {
+            conduct.accepted(Source::v4(number), 0);
+        }
+        assert_eq!((conduct.len(), conduct.accepted.len()), (1, ACCEPTED_SOURCES_MAX.get()));
     }
 }

@@ -85,6 +85,9 @@ pub const SHUN_TOTAL_NS: u64 = 600_000_000_000;
 /// so many scan at once.
 pub const CONDUCT_SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
 
+/// Sources of which the PBX accepted something that are remembered: more than the trunks and sites of a host; 1 MiB.
+pub const ACCEPTED_SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+
 /// Nanoseconds for which requests that nobody followed up count.
 pub const CONDUCT_WINDOW_NS: u64 = 600_000_000_000;
 

@@ -181,8 +181,8 @@ impl Controller {
         self.conduct.followed_up(event.source, &event.user);
         let mut commands = self.report_failure(event, now);
         if event.evidence != Evidence::Proven as u8 && event.known == Known::Nobody as u8 {
-            let Settings { threshold, window_ns, known_peer_ns, .. } = self.rules.settings;
-            let finding = self.conduct.unproven(event, threshold, window_ns, known_peer_ns);
+            let Settings { threshold, window_ns, .. } = self.rules.settings;
+            let finding = self.conduct.unproven(event, threshold, window_ns);
             commands.extend(finding.into_iter().flat_map(|finding| self.found(event, finding, None, now)));
         }
         commands

@@ -27,7 +27,7 @@ impl Shunned {
 impl Controller {
     /// A request without credentials was challenged or refused.
     pub(super) fn refused(&mut self, event: &Event, found: Option<&Ban>, now: Time) -> Vec<Command> {
-        let finding = self.conduct.refused(event, self.rules.settings.known_peer_ns);
+        let finding = self.conduct.refused(event);
         finding.map_or_else(Vec::new, |finding| self.found(event, finding, found, now))
     }
 
@@ -42,6 +42,13 @@ impl Controller {
         let done = if event.evidence == Evidence::Proven as u8 {
             self.conduct.forget(event.source);
             self.ban_source(event, banned, &why, now)
+        } else if self.is_spared(event) {
+            self.conduct.forget(event.source);
+            let spared = format!("{why}; not held back: the PBX accepts its calls, and this may be forged");
+            return name
+                .map(|name| Command::Report(self.record(event, name, now).because(spared)))
+                .into_iter()
+                .collect();
         } else {
             self.shun(event, &why, now)
         };
@@ -52,15 +59,18 @@ impl Controller {
         told.into_iter().chain(done).collect()
     }
 
+    /// Whether a source must not be held back on what may be forged: a known peer, or one of which the PBX accepted something.
+    fn is_spared(&self, event: &Event) -> bool {
+        let for_ns = self.rules.settings.known_peer_ns;
+        event.known != Known::Nobody as u8 || self.conduct.is_accepted(event.source, event.time_ns, for_ns)
+    }
+
     /// A message bore a scanner's signature.
     pub(super) fn scanner(&mut self, event: &Event, now: Time) -> Vec<Command> {
-        let done = if event.known == Known::Nobody as u8 {
-            self.shun(event, "a scanner's signature", now)
-        } else {
-            Vec::new()
-        };
+        let spared = self.is_spared(event);
+        let done = if spared { Vec::new() } else { self.shun(event, "a scanner's signature", now) };
         // One that is shunned already is dropped without a word.
-        if (done.is_empty() && event.known == Known::Nobody as u8) || !self.held_back.bucket.take(now.kernel_ns) {
+        if (done.is_empty() && !spared) || !self.held_back.bucket.take(now.kernel_ns) {
             return done;
         }
         let reason = "User-Agent or From is a scanner's; the message was dropped";
