@@ -1,5 +1,4 @@
 //! Shuns, slow and distributed guesses, crowds: the controller's commands.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
