@@ -27,6 +27,9 @@ pub struct Page {
     pub failures: u64,
     /// Successes.
     pub successes: u64,
+    /// Why it was shunned last, or banned by the agent's own judgement.
+    #[serde(default)]
+    pub finding: Option<String>,
 }
 
 impl Page {
@@ -92,6 +95,11 @@ impl Ledger {
             page.successes = page.successes.saturating_add(1);
         }
         self.succeeded.put((source, user.bytes), ()).is_none()
+    }
+
+    /// Remembers what a source was held back for.
+    pub fn found(&mut self, source: Source, why: &str) {
+        self.page_mut(source).finding = Some(why.to_owned());
     }
 
     /// Remembers who was tried when a ban came.

@@ -42,7 +42,9 @@ fn render(view: &ExplainView, now: Timestamp) -> String {
     let length = Short(Duration::from_secs(view.next_ban.length_seconds));
     lines.push(("next ban", format!("level {}, for {length}", view.next_ban.level)));
     lines.extend(view.counters.as_ref().map(|did| ("did", counters(did, now))));
-    lines.extend(view.memory.as_ref().map(|page| ("tried", tried(page, now))));
+    let memory = view.memory.as_ref();
+    lines.extend(memory.filter(|page| page.failures > 0).map(|page| ("tried", tried(page, now))));
+    lines.extend(memory.and_then(|page| Some(("found", page.finding.clone()?))));
     lines.extend(view.access.iter().map(|decision| ("access", access(decision))));
     lines.push(("clears", view.clears.clone()));
     lines.iter().map(|(title, text)| format!("{title:<10}{text}\n")).collect()

@@ -88,6 +88,7 @@ impl Controller {
             user_agent: event.user_agent,
         };
         self.active.insert(event.source, ban.until_ns);
+        self.ledger.found(event.source, why);
         self.crowds.add(self.ipv6(), event.source);
         self.patience.banned(event.source);
         let observed = if event.observed == 0 { "" } else { ", mode observe: nothing is dropped" };

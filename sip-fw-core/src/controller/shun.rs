@@ -95,6 +95,7 @@ impl Controller {
             return Vec::new();
         }
         self.shunned.packets.put(event.source, 0);
+        self.ledger.found(event.source, why);
         let since_ns = event.time_ns;
         let shun = Shun { until_ns: since_ns.saturating_add(SHUN_NS), since_ns, packets: 0, bytes: 0 };
         let put = Command::PutShun { source: event.source, shun };
