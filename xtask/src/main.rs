@@ -13,6 +13,7 @@ mod ci;
 mod demo;
 mod host;
 mod judge;
+mod kernels;
 mod libtest;
 mod licences;
 mod linker;
@@ -55,6 +56,8 @@ enum Verb {
     Judge(judge::Options),
     /// Measures what packets cost, beside an empty program in the same run (root)
     Bench(bench::Options),
+    /// Boots other kernels in virtual machines: the programs must load and decide there as here (root)
+    Kernels(kernels::Options),
     /// Runs what a change must pass besides `test`: format, lints, docs, tidy, licences
     Ci,
     /// Checks what the compiler and clippy do not see: dependency direction, homes of unsafe, file headers …
@@ -96,6 +99,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Demo(options) => return demo::run(&workspace, &options),
         Verb::Judge(options) => return judge::run(&workspace, &options),
         Verb::Bench(options) => return bench::run(&workspace, &options),
+        Verb::Kernels(options) => kernels::run(&workspace, &options)?,
         Verb::Ci => return ci::run(&workspace),
         Verb::Tidy => {
             let mut steps = Steps::new("tidy");
