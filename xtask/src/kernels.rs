@@ -51,7 +51,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             let console = boot(&kernel, &disk)?;
             let found = summaries(&console);
             ensure!(found == expected, "expected {expected:#?}\nfound {found:#?}\nthe console:\n{console}");
-            *note = console.lines().find_map(|line| line.strip_prefix("KERNEL ")).unwrap_or("unknown").to_owned();
+            let named = console.lines().find_map(|line| Some(line.split_once("KERNEL ")?.1.trim()));
+            named.unwrap_or("unknown").clone_into(note);
             Ok(())
         })?;
     }
