@@ -11,7 +11,7 @@ use sip_fw_common::abi::{Event, Method, Source, Text};
 use crate::limits::{
     ACCEPTED_SOURCES_MAX, CONDUCT_SOURCES_MAX, CONDUCT_WINDOW_NS, DIALLED_FORMS_MAX, DIALLED_MAX,
     DIALLED_SUFFIX_DIGITS, FOLLOW_UP_NS, NEXT_TRY_NS, PENDING_MAX, SWEEP_USERS_MAX, SWEEP_WINDOW_NS, UNANSWERED_MAX,
-    UNANSWERED_USERS_MAX,
+    UNANSWERED_USERS_MAX, UNPROVEN_USERS_MAX,
 };
 use crate::text::shown;
 
@@ -46,6 +46,8 @@ struct Trail {
     /// Failures without proof since the last success, and when they began.
     unproven: u32,
     unproven_since_ns: u64,
+    /// The same of each user.
+    unproven_users: Vec<(Text, u32)>,
     /// It followed up a challenge, once at least.
     follows: bool,
 }
@@ -121,11 +123,13 @@ impl Conduct {
         let trail = self.trails.get_or_insert_mut(event.source, Trail::default);
         if trail.unproven == 0 || now_ns.saturating_sub(trail.unproven_since_ns) > window_ns {
             (trail.unproven, trail.unproven_since_ns) = (0, now_ns);
+            trail.unproven_users.clear();
         }
         trail.unproven = trail.unproven.saturating_add(1);
-        // An office whose nonces are old fails all at once, and succeeds at the next try.
+        let of_user = trail.unproven_of(&event.user);
+        // An office whose nonces are old fails all at once, each phone for itself, and succeeds at the next try.
         let lasts = now_ns.saturating_sub(trail.unproven_since_ns) >= NEXT_TRY_NS;
-        (trail.unproven >= threshold && lasts)
+        (of_user >= threshold || trail.unproven >= threshold && lasts)
             .then(|| Finding::Unproven(format!("{} auth failures without proof", trail.unproven)))
     }
 
@@ -156,6 +160,19 @@ impl Default for Conduct {
 }
 
 impl Trail {
+    /// Counts a failure without proof of a user; gives how many it has now.
+    fn unproven_of(&mut self, user: &Text) -> u32 {
+        if let Some((_, count)) = self.unproven_users.iter_mut().find(|(name, _)| name == user) {
+            *count = count.saturating_add(1);
+            return *count;
+        }
+        if self.unproven_users.len() >= UNPROVEN_USERS_MAX {
+            self.unproven_users.remove(0);
+        }
+        self.unproven_users.push((*user, 1));
+        1
+    }
+
     /// Many users asked for, or many challenges, and nobody came back with a password.
     fn enumeration(&self, now_ns: u64) -> Option<Finding> {
         let overdue = || self.pending.iter().filter(|(at, _)| now_ns.saturating_sub(*at) >= FOLLOW_UP_NS);
@@ -333,7 +350,11 @@ mod tests {
     #[test]
     fn failures_without_proof() {
         let mut conduct = Conduct::new();
-        let mut fail = |seconds: u64| conduct.unproven(&asked(seconds * 1000, Method::Register, "1"), 5, 600 * SECOND);
+        let mut next = 0;
+        let mut fail = |seconds: u64| {
+            next += 1;
+            conduct.unproven(&asked(seconds * 1000, Method::Register, &next.to_string()), 5, 600 * SECOND)
+        };
         for _ in 0..60 {
             assert_eq!(fail(0), None, "all at once");
         }
@@ -343,6 +364,9 @@ mod tests {
         }
         assert_eq!(fail(704), Some(Finding::Unproven("5 auth failures without proof".to_owned())));
         assert_eq!(fail(1400), None);
+        let mut one = Conduct::new();
+        let guess = |_: &u32| one.unproven(&asked(0, Method::Register, "1000"), 5, 600 * SECOND).is_some();
+        assert_eq!((1..=9).find(guess), Some(5), "one user, at once");
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub const CONDUCT_WINDOW_NS: u64 = 600_000_000_000;
 /// Nanoseconds within which a phone answers a challenge; the slowest retransmit it after four seconds (T2, RFC 3261 §17.1.2).
 pub const FOLLOW_UP_NS: u64 = 4_000_000_000;
 
+/// Users whose failures without proof are counted per source: more than guessers try in turn.
+pub const UNPROVEN_USERS_MAX: usize = 16;
+
 /// Nanoseconds within which a phone whose nonce was refused tries again with a fresh one, and succeeds.
 pub const NEXT_TRY_NS: u64 = 2_000_000_000;
 

@@ -28,29 +28,19 @@ pub fn all() -> Vec<Scenario> {
         .collect()
 }
 
-/// A shun without proof, a ban with. An office may fail all at once and then succeed: what fails without proof is held back
-/// after two seconds.
-fn expectation(cast: &Cast<'_>, speed: Speed) -> Expect {
-    match (cast.bed.way().is_tcp(), speed) {
-        (true, _) => Expect::Banned(Limit::Proven(5)),
-        (false, Speed::Fast) => Expect::Shunned(Limit::Unproven(105)),
-        (false, _) => Expect::Shunned(Limit::Unproven(5)),
-    }
-}
-
-/// For longer than two seconds.
-const fn guesses_at(speed: Speed) -> u64 {
-    if matches!(speed, Speed::Fast) { 500 } else { 40 }
+/// A shun without proof, a ban with.
+fn expectation(cast: &Cast<'_>) -> Expect {
+    if cast.bed.way().is_tcp() { Expect::Banned(Limit::Proven(5)) } else { Expect::Shunned(Limit::Unproven(5)) }
 }
 
 /// Somebody else fetches the nonce of the same second.
 fn shared(cast: &mut Cast<'_>, speed: Speed) {
-    let (expect, other) = (expectation(cast, speed), cast.peer(Expect::Any));
+    let (expect, other) = (expectation(cast), cast.peer(Expect::Any));
     let peer = cast.peer(expect);
     let mut other = Phone::new(&mut cast.bed, other, "1001");
     let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
     let mut guesses = 0;
-    cast.actor(every(0, speed.interval(), guesses_at(speed)), move |bed| {
+    cast.actor(every(0, speed.interval(), 40), move |bed| {
         guesses += 1;
         other.register(bed, Secret::Right);
         guesser.ask(bed, "REGISTER", "", Secret::Wrong(guesses));
@@ -59,12 +49,12 @@ fn shared(cast: &mut Cast<'_>, speed: Speed) {
 
 /// A second address fetches the nonces.
 fn foreign(cast: &mut Cast<'_>, speed: Speed) {
-    let (expect, other) = (expectation(cast, speed), cast.peer(Expect::Any));
+    let (expect, other) = (expectation(cast), cast.peer(Expect::Any));
     let peer = cast.peer(expect);
     let mut other = Phone::new(&mut cast.bed, other, "1000");
     let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
     let mut guesses = 0;
-    cast.actor(every(0, speed.interval(), guesses_at(speed)), move |bed| {
+    cast.actor(every(0, speed.interval(), 40), move |bed| {
         guesses += 1;
         if guesses == 1 {
             // A known peer may send more.
@@ -77,11 +67,11 @@ fn foreign(cast: &mut Cast<'_>, speed: Speed) {
 }
 
 fn junk(cast: &mut Cast<'_>, speed: Speed) {
-    let expect = expectation(cast, speed);
+    let expect = expectation(cast);
     let peer = cast.peer(expect);
     let mut guesser = Phone::new(&mut cast.bed, peer, "1000");
     let mut guesses = 0;
-    cast.actor(every(SECOND, speed.interval(), guesses_at(speed)), move |bed| {
+    cast.actor(every(SECOND, speed.interval(), 40), move |bed| {
         guesses += 1;
         guesser.held = Some(Held { nonce: format!("{guesses:032x}"), is_proxy: false });
         guesser.attempt(bed, "REGISTER", "", Secret::Wrong(guesses));
