@@ -22,6 +22,16 @@ pub enum Nonces {
     PerSource,
 }
 
+/// What Kamailio says to requests without credentials for users that do not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// A challenge, as to everybody: the default.
+    #[default]
+    Challenged,
+    /// 404, OPTIONS included: it tells who exists, which tools that enumerate need.
+    NotFound,
+}
+
 /// A running Kamailio. Dropping it ends all of its processes.
 #[derive(Debug)]
 pub struct Kamailio {
@@ -32,6 +42,11 @@ pub struct Kamailio {
 impl Kamailio {
     /// Starts it on the SIP port of `host`, UDP and TCP, both families, and waits until it answers.
     pub fn start(host: &Host, nonces: Nonces) -> Result<Self> {
+        Self::start_with(host, nonces, Unknown::default())
+    }
+
+    /// The same, and what it says of unknown users.
+    pub fn start_with(host: &Host, nonces: Nonces, unknown: Unknown) -> Result<Self> {
         let folder = TempDir::new()?;
         let configuration = folder.path().join("kamailio.cfg");
         std::fs::write(&configuration, CONFIGURATION)?;
@@ -46,6 +61,9 @@ impl Kamailio {
         }
         if nonces == Nonces::PerSource {
             command.args(["-A", "SOURCE_NONCE"]);
+        }
+        if unknown == Unknown::NotFound {
+            command.args(["-A", "UNKNOWN_404"]);
         }
         let mut kamailio = Self { process: host.spawn(command)?, _folder: folder };
         kamailio.wait_until_ready(host)?;
