@@ -10,15 +10,17 @@ mod listener;
 mod lists;
 mod sipp;
 mod sipvicious;
+mod workforce;
 
 pub use asterisk::{Asterisk, find_asterisk};
 pub use baresip::Baresip;
 pub use dns::Dns;
 pub use echo::Echo;
-pub use kamailio::{Kamailio, Nonces};
+pub use kamailio::{Kamailio, Nonces, Unknown};
 pub use lists::ListServer;
 pub use sipp::{Scenario, Sipp, SippEnd};
-pub use sipvicious::{CrackEnd, svcrack, svwar};
+pub use sipvicious::{CrackEnd, Vicious, svcrack, svwar};
+pub use workforce::{Books, Callee, Workforce};
 
 /// Name and password of the accounts on every PBX of the bed. The first has the weak password that svcrack finds.
 pub const ACCOUNTS: [(&str, &str); 4] =

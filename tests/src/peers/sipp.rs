@@ -71,6 +71,30 @@ impl Sipp {
         Ok(Self { process: host.spawn(command)?, _folder: folder })
     }
 
+    /// Starts any scenario, with one line of `csv` for each call in turn, `calls` calls at so many per second.
+    pub fn play(
+        host: &Host,
+        from: IpAddr,
+        pbx: SocketAddr,
+        transport: Transport,
+        scenario: &str,
+        csv: &[String],
+        (calls, per_second): (u32, u32),
+    ) -> Result<Self> {
+        let folder = TempDir::new()?;
+        std::fs::write(folder.path().join("scenario.xml"), scenario)?;
+        let mut command = Command::new("sipp");
+        command.current_dir(folder.path()).env("TERM", "dumb");
+        command.args(["-nostdin", "-sf", "scenario.xml"]).arg(pbx.to_string()).args(["-i", &bare(from)]);
+        if !csv.is_empty() {
+            std::fs::write(folder.path().join("lines.csv"), format!("SEQUENTIAL\n{}\n", csv.join("\n")))?;
+            command.args(["-inf", "lines.csv"]);
+        }
+        command.args(["-t", if transport == Transport::Udp { "u1" } else { "t1" }]);
+        command.args(["-m", &calls.to_string(), "-r", &per_second.to_string(), "-timeout", "8s", "-timeout_error"]);
+        Ok(Self { process: host.spawn(command)?, _folder: folder })
+    }
+
     /// Waits for the end.
     pub fn wait(mut self) -> Result<SippEnd> {
         let status = self.process.wait(Duration::from_secs(25))?;
@@ -84,6 +108,6 @@ impl Sipp {
 }
 
 /// SIPp takes IPv6 literals without brackets for `-i`.
-fn bare(address: IpAddr) -> String {
+pub(super) fn bare(address: IpAddr) -> String {
     uri_host(address).trim_matches(['[', ']']).to_owned()
 }

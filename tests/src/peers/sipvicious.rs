@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tempfile::TempDir;
 
+use crate::family::uri_host;
 use crate::netns::Host;
 use crate::process::Process;
 
@@ -38,6 +39,36 @@ pub fn svwar(host: &Host, from: IpAddr, pbx: IpAddr, range: &str) -> Result<Stri
     let (process, _home) =
         run(host, "svwar", &["--force", "-m", "REGISTER", "-e", range, "-b", &from.to_string(), &pbx.to_string()])?;
     Ok(format!("{}\n{}", process.stdout(), process.stderr()))
+}
+
+/// A tool of SIPVicious at work, for runs that go on while something else happens.
+#[derive(Debug)]
+pub struct Vicious {
+    process: Process,
+    _home: TempDir,
+}
+
+impl Vicious {
+    /// Starts `tool`, bound to the address `from` of `host`, against `target`. IPv6 only with svmap: the others take no literal.
+    ///
+    /// 0.3.3 has no option for another User-Agent; `-c` (compact) leaves the header out.
+    pub fn start(host: &Host, tool: &str, from: IpAddr, target: &str, arguments: &[&str]) -> Result<Self> {
+        let home = TempDir::new()?;
+        let mut command = Command::new(tool);
+        command.args(arguments).args(["-b", &from.to_string()]);
+        if from.is_ipv6() {
+            // Its own way to write the address into Via and Contact has no brackets.
+            command.args(["-6", "-x", &uri_host(from)]);
+        }
+        command.arg(target).env("HOME", home.path()).current_dir(home.path());
+        Ok(Self { process: host.spawn(command)?, _home: home })
+    }
+
+    /// Waits for its end; gives what it printed.
+    pub fn output(mut self) -> Result<String> {
+        self.process.wait(LIMIT)?;
+        Ok(format!("{}\n{}", self.process.stdout(), self.process.stderr()))
+    }
 }
 
 /// Its sessions are kept in HOME, so every run gets one of its own.
