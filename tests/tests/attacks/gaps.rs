@@ -32,7 +32,7 @@ fn a_shun_is_explained() {
 }
 
 #[test]
-#[ignore = "a source that proves nothing has a hundred guesses before its rate or a shun stops it"]
+#[ignore = "guesses on nonces that the office has, too, prove nothing: a hundred pass before the rate or a shun stops them"]
 fn svcrack_does_not_find_a_weak_password_at_a_busy_kamailio() {
     let Some(siege) = Siege::begin(Family::V4, Pbx::Kamailio, &unrecognized(), &["svcrack"]) else { return };
     let end = crack(&siege, "1200-1300");
