@@ -2,9 +2,9 @@
 
 use sip_fw_e2e::peers::{Sipp, SippEnd};
 use sip_fw_e2e::sip::Transport;
-use sip_fw_e2e::{Family, Policy, over_both_families};
+use sip_fw_e2e::{Family, over_both_families};
 
-use super::siege::{Pbx, Siege};
+use super::siege::{Pbx, Siege, usual};
 
 const NUMBER: &str = "442039967796";
 const PREFIXES: [&str; 16] =
@@ -49,7 +49,7 @@ fn banned(family: Family, pbx: Pbx) {
 }
 
 fn scan(family: Family, pbx: Pbx, transport: Transport) -> Option<Siege> {
-    let mut siege = Siege::begin(family, pbx, &Policy::default(), &[])?;
+    let mut siege = Siege::begin(family, pbx, &usual(), &[])?;
     let numbers = PREFIXES.map(|prefix| format!("{prefix}{NUMBER}"));
     let attacker = siege.attacker();
     let (host, to) = (&siege.scene.bed.attacker, siege.scene.bed.pbx.sip(family));

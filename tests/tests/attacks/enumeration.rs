@@ -8,9 +8,9 @@ use sip_fw_e2e::actors::Client;
 use sip_fw_e2e::peers::Vicious;
 use sip_fw_e2e::sip::Transport;
 use sip_fw_e2e::wait::PATIENCE;
-use sip_fw_e2e::{Family, Policy, over_both_families};
+use sip_fw_e2e::{Family, over_both_families};
 
-use super::siege::{Pbx, Siege};
+use super::siege::{Pbx, Siege, usual};
 
 /// What a source may send at once, and what more it may until user space has decided: a second's rate, doubled for a busy
 /// machine.
@@ -39,7 +39,7 @@ fn svwar_invite_is_an_enumeration() {
 
 /// At a PBX that tells who exists: only there svwar goes through its range. IPv4: it cannot read IPv6 literals.
 fn svwar_is_an_enumeration(method: &str, why: &str) {
-    let Some(mut siege) = Siege::begin(Family::V4, Pbx::TellingKamailio, &Policy::default(), &["svwar"]) else {
+    let Some(mut siege) = Siege::begin(Family::V4, Pbx::TellingKamailio, &usual(), &["svwar"]) else {
         return;
     };
     let attacker = siege.attacker();
@@ -64,7 +64,7 @@ fn svwar_is_an_enumeration(method: &str, why: &str) {
 
 /// svmap asks one user per run, so it is run for forty.
 fn svmap_for_many_users_is_an_enumeration(family: Family) {
-    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &Policy::default(), &["svmap"]) else { return };
+    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &usual(), &["svmap"]) else { return };
     let attacker = siege.attacker();
     let runs: Vec<_> = (3000..3040).map(|user| svmap(&siege, "OPTIONS", user)).collect();
     siege.add_newcomers(|bed| &bed.carrier);
@@ -80,7 +80,7 @@ fn svmap_for_many_users_is_an_enumeration(family: Family) {
 
 /// Asterisk challenges everybody, at which svwar ends after a few users: somebody runs it again and again.
 fn a_slow_enumeration_of_asterisk_is_noticed(family: Family) {
-    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &Policy::default(), &["svwar", "svmap"]) else { return };
+    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &usual(), &["svwar", "svmap"]) else { return };
     let attacker = siege.attacker();
     siege.add_newcomers(|bed| &bed.carrier);
     let begin = Instant::now();
@@ -111,7 +111,7 @@ fn a_slow_enumeration_of_asterisk_is_noticed(family: Family) {
 
 /// No tool of SIPVicious 0.3.3 speaks TCP.
 fn an_enumeration_over_tcp_is_banned(family: Family) {
-    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &Policy::default(), &[]) else { return };
+    let Some(mut siege) = Siege::begin(family, Pbx::Asterisk, &usual(), &[]) else { return };
     let attacker = siege.attacker();
     siege.add_newcomers(|bed| &bed.carrier);
     let bed = &siege.scene.bed;

@@ -4,9 +4,9 @@
 use sip_fw_e2e::peers::Sipp;
 use sip_fw_e2e::sip::Transport;
 use sip_fw_e2e::wire::Direction;
-use sip_fw_e2e::{Family, Policy, over_both_families};
+use sip_fw_e2e::{Family, over_both_families};
 
-use super::siege::{Pbx, Siege};
+use super::siege::{Pbx, Siege, usual};
 
 const PER_SECOND: u32 = 2000;
 const MESSAGES: u32 = 3 * PER_SECOND;
@@ -59,8 +59,8 @@ fn registers_over_udp(family: Family) {
     siege.end();
 }
 
-pub fn flood(family: Family, pbx: Pbx, transport: Transport, scenario: &str) -> Option<Siege> {
-    let mut siege = Siege::begin(family, pbx, &Policy::default(), &[])?;
+fn flood(family: Family, pbx: Pbx, transport: Transport, scenario: &str) -> Option<Siege> {
+    let mut siege = Siege::begin(family, pbx, &usual(), &[])?;
     let attacker = siege.attacker();
     let (host, to) = (&siege.scene.bed.attacker, siege.scene.bed.pbx.sip(family));
     let sipp = Sipp::play(host, attacker, to, transport, scenario, &[], (MESSAGES, PER_SECOND)).unwrap();
@@ -76,7 +76,7 @@ pub fn flood(family: Family, pbx: Pbx, transport: Transport, scenario: &str) -> 
 }
 
 /// No more messages of the attacker reached the PBX than one source may send.
-pub fn assert_within_rate(siege: &Siege) {
+fn assert_within_rate(siege: &Siege) {
     let attacker = siege.attacker();
     let seen = siege.scene.cable.seen().unwrap();
     let times =

@@ -12,7 +12,7 @@ use sip_fw_e2e::sip::{Challenge, Request, Transport, token};
 use sip_fw_e2e::wire::Seen;
 use sip_fw_e2e::{Bed, Family, Policy, SIP_PORT};
 
-use super::siege::{Pbx, Siege};
+use super::siege::{Pbx, Siege, usual};
 
 /// The port that forged packets come from; no phone uses it.
 const FORGED_PORT: u16 = 5077;
@@ -102,7 +102,7 @@ fn wait_for_all(processes: Vec<Process>) {
 fn begin(family: Family, pbx: Pbx, tools: &[&str]) -> Option<Siege> {
     let carrier = family.address(4, 1);
     let trust = format!("[[access]]\nname = \"carrier\"\nfrom = \"{carrier}\"\naction = \"trust\"\n");
-    let siege = Siege::begin(family, pbx, &Policy { extra: trust, ..Policy::default() }, tools)?;
+    let siege = Siege::begin(family, pbx, &Policy { extra: trust, ..usual() }, tools)?;
     let host = &siege.scene.bed.pbx;
     assert_eq!(siege.scene.bed.carrier.address(family), carrier);
     let route = format!("route add default via {carrier} dev {} onlink\n", host.interface());

@@ -7,7 +7,6 @@ mod dialling;
 mod enumeration;
 mod flood;
 mod forgery;
-mod gaps;
 mod guessing;
 mod scanner;
 mod siege;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use sip_fw_e2e::actors::Client;
 use sip_fw_e2e::peers::Vicious;
 use sip_fw_e2e::sip::Transport;
-use sip_fw_e2e::{Family, Policy, over_both_families};
+use sip_fw_e2e::{Family, over_both_families};
 
-use super::siege::{Pbx, Siege};
+use super::siege::{Pbx, Siege, usual};
 
 over_both_families!(svmap_finds_no_kamailio, svmap_finds_no_asterisk, a_scanner_over_tcp_is_not_heard);
 
@@ -20,7 +20,7 @@ fn svmap_finds_no_asterisk(family: Family) {
 }
 
 fn svmap_finds_nothing(family: Family, pbx: Pbx) {
-    let Some(mut siege) = Siege::begin(family, pbx, &Policy::default(), &["svmap"]) else { return };
+    let Some(mut siege) = Siege::begin(family, pbx, &usual(), &["svmap"]) else { return };
     let attacker = siege.attacker();
     // All addresses of the host's network over IPv4; svmap takes no IPv6 ranges.
     let target = match family {
@@ -52,7 +52,7 @@ fn svmap_finds_nothing(family: Family, pbx: Pbx) {
 
 /// No tool of SIPVicious 0.3.3 speaks TCP.
 fn a_scanner_over_tcp_is_not_heard(family: Family) {
-    let Some(mut siege) = Siege::begin(family, Pbx::Kamailio, &Policy::default(), &[]) else { return };
+    let Some(mut siege) = Siege::begin(family, Pbx::Kamailio, &usual(), &[]) else { return };
     let (attacker, host, pbx) = (siege.attacker(), &siege.scene.bed.attacker, siege.scene.bed.pbx.sip(family));
     let mut client = Client::dial(host, attacker, pbx, Transport::Tcp).unwrap();
     let mut request = client.request("OPTIONS", "100");
@@ -63,4 +63,20 @@ fn a_scanner_over_tcp_is_not_heard(family: Family) {
     siege.assert_shunned();
     assert_eq!(siege.arrived(attacker), 0);
     siege.end();
+}
+
+#[test]
+fn a_shun_is_explained() {
+    let Some(siege) = Siege::begin(Family::V4, Pbx::Kamailio, &usual(), &[]) else { return };
+    let bed = &siege.scene.bed;
+    let attacker = siege.attacker();
+    let mut client = Client::dial(&bed.attacker, attacker, bed.pbx.sip(Family::V4), Transport::Udp).unwrap();
+    let mut request = client.request("OPTIONS", "100");
+    request.user_agent = "friendly-scanner".to_owned();
+    assert!(client.transact(&request, Duration::from_secs(1)).is_none());
+    siege.assert_shunned();
+    let outcome = siege.scene.agent.call(&["explain", &attacker.to_string(), "--json"]).unwrap();
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.stdout.contains("shun"), "{outcome:?}");
+    assert!(outcome.stdout.contains("\"service\":\"drop\""), "{outcome:?}");
 }

@@ -29,6 +29,11 @@ enum Running {
     Asterisk(Asterisk),
 }
 
+/// As sip-fw comes, scanner signatures included.
+pub fn usual() -> Policy {
+    Policy { scanners: "shipped", ..Policy::default() }
+}
+
 /// Good phones at work, and whoever attacks.
 pub struct Siege {
     phones: Workforce,
