@@ -5,8 +5,8 @@ use anyhow::Result;
 use super::bed::Bed;
 use super::dialect::Dialect;
 use super::expect::Expect;
-use super::feature::Feature;
 use super::firewall::Firewall;
+use super::firewall::Refusal;
 use super::pbx::Pbx;
 use super::peer::{Peer, Way};
 use super::report::Outcome;
@@ -16,8 +16,8 @@ use super::schedule::Times;
 pub struct Scenario {
     /// What, with which PBX, how and how fast.
     pub name: String,
-    /// What the firewall must have.
-    pub needs: Vec<Feature>,
+    /// How the operator says that the PBX refuses a wrong password.
+    pub refusal: Refusal,
     dialect: Dialect,
     way: Way,
     script: Script,
@@ -53,12 +53,12 @@ impl Scenario {
     ) -> Self {
         let gap = if variant.is_empty() { "" } else { " " };
         let name = format!("{what}: {} {}{gap}{variant}", dialect.name(), way.name());
-        Self { name, needs: Vec::new(), dialect, way, script: Box::new(script) }
+        Self { name, refusal: Refusal::Auto, dialect, way, script: Box::new(script) }
     }
 
-    /// The same, pending until the firewall has this.
-    pub fn needs(mut self, feature: Feature) -> Self {
-        self.needs.push(feature);
+    /// The same where the operator says that the PBX refuses a wrong password by a challenge.
+    pub fn refusing_by_challenge(mut self) -> Self {
+        self.refusal = Refusal::Challenge;
         self
     }
 

@@ -17,6 +17,15 @@ const EPOCH_NS: u64 = 1_767_225_600 * SECOND;
 /// Between two scenarios: longer than the longest ban and its decay, so that nothing is remembered.
 const BETWEEN_NS: u64 = 40 * DAY;
 
+/// What the configuration says of how the PBX refuses a wrong password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing: the form of its nonces tells.
+    Auto,
+    /// By another challenge.
+    Challenge,
+}
+
 /// The firewall.
 pub struct Firewall {
     stage: Stage,
@@ -27,8 +36,11 @@ pub struct Firewall {
 
 impl Firewall {
     /// Loads the programs, once for all scenarios. `observe`: it decides, but drops nothing.
-    pub fn new(observe: bool) -> Result<Self> {
-        let config = default_config().map_err(|faults| anyhow!("the defaults: {faults}"))?;
+    pub fn new(observe: bool, refusal: Refusal) -> Result<Self> {
+        let mut config = default_config().map_err(|faults| anyhow!("the defaults: {faults}"))?;
+        if refusal == Refusal::Challenge {
+            config.services.iter_mut().for_each(|service| service.refusal = 1);
+        }
         let mut firewall = Self { stage: Stage::new(&config, observe)?, records: Vec::new(), sequence: 1, sites: 0 };
         firewall.advance(EPOCH_NS)?;
         Ok(firewall)

@@ -1,6 +1,6 @@
 //! The judge: labelled scenarios through the real kernel programs and the controller, each on its own clock.
 //!
-//! * [`scenarios`]: what happens, and who deserves what; [`feature`] says which of them wait for what is not built yet.
+//! * [`scenarios`]: what happens, and who deserves what.
 //! * [`cast`], [`schedule`], [`expect`]: of what a scenario is made.
 //! * [`pbx`], [`dialect`]: what every PBX answers, and what its answers prove; they know nothing of the firewall.
 //! * [`phone`], [`message`], [`peer`]: who sends, what, and how it travels.
@@ -13,7 +13,6 @@ pub mod cast;
 pub mod dialect;
 pub mod expect;
 pub mod fate;
-pub mod feature;
 pub mod firewall;
 pub mod message;
 pub mod pbx;
@@ -26,30 +25,30 @@ pub mod schedule;
 use anyhow::{Context as _, Result};
 
 use cast::Scenario;
-use feature::is_built;
-use firewall::Firewall;
+use firewall::{Firewall, Refusal};
 use report::{Outcome, Report};
 
 /// Plays every scenario whose name contains `filter`; `watch` is told of each as it ends.
 pub fn run(filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Result<Report> {
-    run_on(Firewall::new(false)?, filter, watch)
+    run_with(false, filter, watch)
 }
 
-/// The same, on this firewall.
-pub fn run_on(mut firewall: Firewall, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Result<Report> {
+/// The same with a firewall that (`observe`) decides and drops nothing.
+pub fn run_with(observe: bool, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Result<Report> {
     let mut report = Report::default();
-    for scenario in scenarios::all().iter().filter(|scenario| scenario.name.contains(filter)) {
-        let outcome = play(&mut firewall, scenario).with_context(|| scenario.name.clone())?;
-        watch(&outcome);
-        report.add(outcome);
+    let all = scenarios::all();
+    for refusal in [Refusal::Auto, Refusal::Challenge] {
+        let wanted = |scenario: &&Scenario| scenario.refusal == refusal && scenario.name.contains(filter);
+        let mut scenarios = all.iter().filter(wanted).peekable();
+        if scenarios.peek().is_none() {
+            continue;
+        }
+        let mut firewall = Firewall::new(observe, refusal)?;
+        for scenario in scenarios {
+            let outcome = scenario.play(&mut firewall).with_context(|| scenario.name.clone())?;
+            watch(&outcome);
+            report.add(outcome);
+        }
     }
     Ok(report)
-}
-
-fn play(firewall: &mut Firewall, scenario: &Scenario) -> Result<Outcome> {
-    if scenario.needs.iter().all(|feature| is_built(*feature)) {
-        scenario.play(firewall)
-    } else {
-        Ok(Outcome::pending(scenario))
-    }
 }

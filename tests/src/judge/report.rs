@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::account::{Account, Judgement};
-use super::cast::Scenario;
 
 /// What became of one scenario.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The scenario.
     pub name: String,
-    /// It was played; else it waits for what is not built yet.
-    pub is_played: bool,
     /// Its sources.
     pub accounts: Vec<Account>,
 }
@@ -36,8 +33,6 @@ pub struct Totals {
 pub struct Report {
     /// The totals.
     pub totals: Totals,
-    /// Scenarios that wait for what is not built yet.
-    pub pending: usize,
     /// What is wrong, for people.
     pub faults: Vec<String>,
 }
@@ -45,20 +40,12 @@ pub struct Report {
 impl Outcome {
     /// Of a scenario that was played.
     pub fn new(name: &str, accounts: Vec<Account>) -> Self {
-        Self { name: name.to_owned(), is_played: true, accounts }
-    }
-
-    /// Of one that was not.
-    pub fn pending(scenario: &Scenario) -> Self {
-        Self { name: scenario.name.clone(), is_played: false, accounts: Vec::new() }
+        Self { name: name.to_owned(), accounts }
     }
 
     /// Its row of the table.
     pub fn row(&self) -> String {
-        let Self { name, is_played, accounts } = self;
-        if !is_played {
-            return format!("{name:<72} pending");
-        }
+        let Self { name, accounts } = self;
         let expected = counted(accounts.iter().map(|account| account.expect.name()));
         let decided = counted(accounts.iter().map(|account| account.decided.name()));
         let let_through: u64 = accounts.iter().map(|account| account.let_through).sum();
@@ -76,10 +63,6 @@ impl Report {
 
     /// Adds a scenario.
     pub fn add(&mut self, outcome: Outcome) {
-        if !outcome.is_played {
-            self.pending += 1;
-            return;
-        }
         self.totals.scenarios += 1;
         for account in &outcome.accounts {
             match account.judge() {

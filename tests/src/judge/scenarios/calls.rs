@@ -5,7 +5,6 @@ use crate::judge::bed::Bed;
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
-use crate::judge::feature::Feature;
 use crate::judge::message::{Answer, Secret};
 use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
@@ -78,8 +77,9 @@ fn calls_forbidden() -> Vec<Scenario> {
     let only = over_at_speeds("calls of a closed account", &CHALLENGING, &Way::EVERY, &[Speed::Slow], |cast, speed| {
         forbidden(cast, speed, false);
     });
-    let pending = fast.into_iter().chain(only).map(|scenario| scenario.needs(Feature::PolicyRefusal));
-    slow.into_iter().chain(pending).collect()
+    // Their forms of nonces do not tell how they refuse a password: the operator does.
+    let told = fast.into_iter().chain(only).map(Scenario::refusing_by_challenge);
+    slow.into_iter().chain(told).collect()
 }
 
 /// They refuse a wrong password with another challenge.

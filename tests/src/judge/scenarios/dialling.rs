@@ -4,7 +4,6 @@ use super::enumeration::decided;
 use super::{Scenario, everywhere, everywhere_at_every_speed};
 use crate::judge::cast::Cast;
 use crate::judge::expect::Expect;
-use crate::judge::feature::Feature;
 use crate::judge::message::Secret;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, MINUTE, SECOND, Speed, every};
@@ -33,7 +32,7 @@ pub fn all() -> Vec<Scenario> {
             });
         }),
     ];
-    let attacks = attacks.into_iter().flatten().map(|scenario| scenario.needs(Feature::DialScan));
+    let attacks = attacks.into_iter().flatten();
     attacks.chain(innocents.into_iter().flatten()).collect()
 }
 

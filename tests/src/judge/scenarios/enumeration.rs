@@ -4,7 +4,6 @@ use super::{Scenario, everywhere, everywhere_at_every_speed, over, over_at_speed
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::{Expect, Limit};
-use crate::judge::feature::Feature;
 use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, MINUTE, SECOND, Speed, Times, every, once};
@@ -59,7 +58,7 @@ pub fn all() -> Vec<Scenario> {
             probe(cast, "REGISTER", every(0, HOUR, 24), Expect::Good, |_| "1000".to_owned());
         }),
     ];
-    let attacks = attacks.into_iter().flatten().map(|scenario| scenario.needs(Feature::Enumeration));
+    let attacks = attacks.into_iter().flatten();
     attacks.chain(innocents.into_iter().flatten()).collect()
 }
 

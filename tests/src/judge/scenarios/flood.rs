@@ -4,7 +4,6 @@ use super::{Scenario, over};
 use crate::judge::bed::Bed;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
-use crate::judge::feature::Feature;
 use crate::judge::message::Secret;
 use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
@@ -84,7 +83,7 @@ pub fn all() -> Vec<Scenario> {
             });
         }),
     ];
-    let floods = floods.into_iter().flatten().map(|scenario| scenario.needs(Feature::Flood));
+    let floods = floods.into_iter().flatten();
     floods.chain(oddities.into_iter().flatten()).collect()
 }
 

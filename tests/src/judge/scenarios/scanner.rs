@@ -4,7 +4,6 @@ use super::{Scenario, over};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::{Expect, Limit};
-use crate::judge::feature::Feature;
 use crate::judge::message::Secret;
 use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
@@ -38,7 +37,6 @@ pub fn all() -> Vec<Scenario> {
     scenarios.extend(over("scanner that is only called sipvicious", &[Dialect::Kamailio], &Way::EVERY, |cast| {
         scan(cast, None, "sipvicious", Expect::Shunned(Limit::Packets(0)));
     }));
-    let mut scenarios: Vec<Scenario> = scenarios.into_iter().map(|scenario| scenario.needs(Feature::Scanner)).collect();
     for name in LIKE_SCANNERS {
         scenarios.extend(over(&format!("no scanner: \"{name}\""), &[Dialect::Pjsip], &Way::EVERY, move |cast| {
             let peer = cast.peer(Expect::Good);

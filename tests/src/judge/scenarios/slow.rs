@@ -3,7 +3,6 @@
 use super::{Scenario, everywhere};
 use crate::judge::cast::Cast;
 use crate::judge::expect::{Expect, Limit};
-use crate::judge::feature::Feature;
 use crate::judge::message::Secret;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, MILLISECOND, MINUTE, SECOND, Times, bursts, every, once};
@@ -23,18 +22,17 @@ pub fn all() -> Vec<Scenario> {
             guess(cast, bursts(4, 20 * MILLISECOND, 11 * MINUTE, 20));
         }),
     ];
-    let slow = slow.into_iter().flatten().map(|scenario| scenario.needs(Feature::SlowGuessing));
+    let slow = slow.into_iter().flatten();
     let distributed = [
         everywhere("twelve sources guess one user", |cast| distributed(cast, 1)),
         everywhere("twelve sources guess one user twice each", |cast| distributed(cast, 2)),
     ];
-    let distributed = distributed.into_iter().flatten().map(|scenario| scenario.needs(Feature::DistributedGuessing));
+    let distributed = distributed.into_iter().flatten();
     let prefix = [
         everywhere("five neighbours, four guess", |cast| neighbours(cast, false)),
         everywhere("five neighbours, four guess, one is a phone", |cast| neighbours(cast, true)),
     ];
-    let mut prefix = prefix.into_iter().flatten();
-    let prefix = prefix.by_ref().map(|scenario| scenario.needs(Feature::PrefixBan));
+    let prefix = prefix.into_iter().flatten();
     slow.chain(distributed).chain(prefix).chain(everywhere("one user fails at eight known sites", travelling)).collect()
 }
 

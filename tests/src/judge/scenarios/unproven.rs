@@ -5,7 +5,6 @@ use super::{Scenario, over_at_speeds};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::{Expect, Limit};
-use crate::judge::feature::Feature;
 use crate::judge::message::Secret;
 use crate::judge::peer::Way;
 use crate::judge::phone::{Held, Phone};
@@ -21,11 +20,7 @@ pub fn all() -> Vec<Scenario> {
     let foreign =
         over_at_speeds("guesses with nonces of another address", &FREE_NONCE, &Way::EVERY, &Speed::EVERY, foreign);
     let junk = over_at_speeds("guesses with nonces of its own", &JUNK_IS_REFUSED, &Way::EVERY, &Speed::EVERY, junk);
-    [shared, foreign, junk]
-        .into_iter()
-        .flatten()
-        .map(|scenario| if scenario.way().is_tcp() { scenario } else { scenario.needs(Feature::Shun) })
-        .collect()
+    [shared, foreign, junk].into_iter().flatten().collect()
 }
 
 /// A shun without proof, a ban with.
