@@ -285,6 +285,12 @@ impl Agent {
         Ok(serde_json::from_str::<Value>(&process.stdout())?[0].get("xdp").is_some())
     }
 
+    /// Waits until the interface of `host` has no XDP program. The kernel lets go of a link that lost its last name a moment later,
+    /// on a work queue.
+    pub fn wait_until_off(&self, host: &Host) -> Result<()> {
+        wait_for("the programs to be off", PATIENCE, || self.has_xdp(host).is_ok_and(|has| !has))
+    }
+
     /// The events in the daemon's log.
     pub fn events(&self) -> Vec<Value> {
         self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

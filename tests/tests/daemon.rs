@@ -62,7 +62,7 @@ fn on_exit_detach_leaves_nothing() {
     let end = agent.wait_for_end().unwrap();
     assert_eq!(end.code, 0, "{}", end.stderr);
     assert!(end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
-    assert!(!agent.has_xdp(&bed.pbx).unwrap());
+    agent.wait_until_off(&bed.pbx).unwrap();
     assert!(!agent.pins().exists());
 }
 
@@ -91,7 +91,7 @@ fn a_bad_configuration_attaches_nothing() {
     for fault in ["toml:2: mode: found \"enforec\"", "toml:3: colour: found an unknown key", "ban.threshold: found 0"] {
         assert!(run.stderr.contains(fault), "nothing about {fault}:\n{}", run.stderr);
     }
-    assert!(!agent.has_xdp(&bed.pbx).unwrap());
+    agent.wait_until_off(&bed.pbx).unwrap();
     assert!(!agent.pins().exists());
 }
 
@@ -102,7 +102,7 @@ fn a_failed_first_start_leaves_nothing() {
     let run = agent.call(&["run"]).unwrap();
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("nope0"), "{}", run.stderr);
-    assert!(!agent.has_xdp(&bed.pbx).unwrap());
+    agent.wait_until_off(&bed.pbx).unwrap();
     assert!(!agent.pins().exists());
 }
 
@@ -200,7 +200,7 @@ fn a_detach_beside_a_stuck_agent_detaches_and_the_agent_says_so() {
     agent.signal(Signal::SIGSTOP);
     let detach = agent.call(&["detach"]).unwrap();
     assert_eq!(detach.code, 0, "{}", detach.stderr);
-    assert!(!agent.has_xdp(&bed.pbx).unwrap());
+    agent.wait_until_off(&bed.pbx).unwrap();
     agent.signal(Signal::SIGCONT);
     let end = agent.wait_for_end().unwrap();
     assert_eq!(end.code, 0, "{}", end.stderr);
@@ -216,7 +216,7 @@ fn a_detach_through_the_agent_is_told_to_those_who_follow() {
     assert_eq!(follower.wait(PATIENCE).unwrap().code(), Some(4));
     assert!(follower.stdout().contains("\"detached\""), "{}", follower.stdout());
     assert_eq!(agent.wait_for_end().unwrap().code, 0);
-    assert!(!agent.has_xdp(&bed.pbx).unwrap());
+    agent.wait_until_off(&bed.pbx).unwrap();
 }
 
 /// What the kernel holds beside the rule set.

@@ -2,7 +2,7 @@
 
 use sip_fw_e2e::actors::{Registration, Session};
 use sip_fw_e2e::peers::Echo;
-use sip_fw_e2e::wait::{PATIENCE, wait_for};
+use sip_fw_e2e::wait::PATIENCE;
 use sip_fw_e2e::{Family, over_both_families};
 
 use crate::stage::{Fate, Stage, opaque, policy, port};
@@ -30,8 +30,7 @@ fn opens_everything(family: Family, alive: bool) {
 
     let detach = stage.scene.agent.call(&["detach"]).unwrap();
     assert_eq!(detach.code, 0, "{}", detach.stderr);
-    // The kernel lets go of a link that lost its last name a moment later, on a work queue.
-    wait_for("the programs to be off", PATIENCE, || !stage.scene.agent.has_xdp(&stage.scene.bed.pbx).unwrap()).unwrap();
+    stage.scene.agent.wait_until_off(&stage.scene.bed.pbx).unwrap();
     assert!(!stage.scene.agent.pins().exists());
     assert_eq!(stage.fate_of(&stage.scene.bed.attacker, family), Fate::Passes);
     assert_eq!(stage.register(&stage.scene.bed.attacker, family), Registration::Done);
