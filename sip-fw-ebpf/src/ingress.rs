@@ -95,7 +95,7 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
         Ok(transport) => transport,
         Err(reason) => return reason as u32,
     };
-    let Some((number, _)) = service else { return Reason::NoService as u32 };
+    let Some((number, _)) = service else { return answer_to_client(rules, source, &transport, place) };
     let seen = if closed.is_some() { Reason::WouldDrop as u32 | CLOSED } else { Reason::Opaque as u32 };
     if !is_sip {
         return seen;
@@ -113,13 +113,17 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
     seen | READ
 }
 
-/// What comes from the port of a SIP service to one of no service may answer this host, which calls over TCP from any port.
-#[inline(always)]
+/// What comes from the port of a SIP service to one of no service may answer this host, which calls over TCP from any port. It is
+/// read only of whom this host asked lately: it has no rate. A function of its own, for a stack of its own.
+#[inline(never)]
 fn answer_to_client(rules: &Rules, source: Source, transport: &Transport, place: &mut Place) -> u32 {
     let Transport { tcp, source_port, payload, payload_len, .. } = *transport;
     let service = if tcp && payload_len != 0 { rules.service(true, source_port) } else { None };
     match service {
-        Some((number, service)) if service.kind() == ServiceKind::Sip as u8 => {
+        Some((number, service))
+            if service.kind() == ServiceKind::Sip as u8
+                && tables::was_asked(source, u32::from(number), clock::now_ns(rules.live)) =>
+        {
             let ports = Ports { peer: source_port, tcp, client: true, service: number, refusal: 0 };
             *place = Place { source, payload, payload_len, ports };
             Reason::NoService as u32 | READ | CLOSED

@@ -1,6 +1,6 @@
 //! Operations on the maps: the only place that dereferences map values.
 
-mod limits;
+mod held_back;
 mod peers;
 mod rules;
 
@@ -15,7 +15,7 @@ use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::Scan;
 
-pub use self::limits::{admit, is_shunned, is_signed};
+pub use self::held_back::{admit, is_shunned, is_signed};
 pub use self::peers::{answered, ask, await_answers, is_peer, is_peer_but_no_upstream, known, was_asked, welcome};
 pub use self::rules::{Rules, rules};
 use crate::atomic::Shared;

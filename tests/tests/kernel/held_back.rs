@@ -207,13 +207,20 @@ fn over_tcp_an_answer_to_what_could_not_be_read_is_told() {
 
 #[test]
 fn an_upstream_is_learned_over_tcp_from_any_port_of_this_host() {
-    let mut rig = Rig::with(|settings| settings.known_peer_ns = MINUTE);
     let called = Path { local_port: 45_000, peer_port: 5060, ..TCP4 };
+    an_upstream_is_learned(
+        &mut Rig::with(|settings| (settings.known_peer_ns, settings.scope_host) = (MINUTE, 1)),
+        called,
+    );
+    an_upstream_is_learned(&mut Rig::with(|settings| settings.known_peer_ns = MINUTE), called);
+}
+
+fn an_upstream_is_learned(rig: &mut Rig, called: Path) {
     let register = Ask::plain("REGISTER");
     assert_eq!(rig.leave(&called.leaving(register.text("z9hG4bK-1").as_bytes())), Reason::OutUnjudged);
     let answer = Reply::challenge(401, "n").text("REGISTER", "z9hG4bK-1");
     assert_eq!(rig.arrive(&called.arriving(answer.as_bytes())).1, Reason::NoService);
-    assert_eq!(told(&mut rig, EventKind::PeerLearned).len(), 1);
+    assert_eq!(told(rig, EventKind::PeerLearned).len(), 1);
     // What is no answer to this host's request teaches nothing, and is not judged.
     let other = called.from(8);
     rig.arrive(&other.arriving(answer.as_bytes()));

@@ -1,6 +1,6 @@
 //! Calls, subscriptions and messages of phones that work.
 
-use super::{Scenario, everywhere, everywhere_at_every_speed, over_at_speeds};
+use super::{Scenario, everywhere, everywhere_at_every_speed, everywhere_at_paces, over_at_speeds};
 use crate::judge::bed::Bed;
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
@@ -10,13 +10,15 @@ use crate::judge::peer::Way;
 use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, MINUTE, SECOND, Speed, every};
 
+/// Between two refreshes of all lamps.
+const RESTS: [(&str, u64); 3] = [("every 10 s", 10 * SECOND), ("every minute", MINUTE), ("every hour", 60 * MINUTE)];
+
 pub fn all() -> Vec<Scenario> {
     [
         everywhere_at_every_speed("calls", calls),
         everywhere_at_every_speed("calls that are cancelled", cancelled),
         everywhere("calls to numbers that do not exist", unknown_numbers),
-        everywhere("a new phone watches 24 others", |cast| watches(cast, 10)),
-        everywhere("a new phone watches 24 others, and rests an hour", |cast| watches(cast, 60 * 60)),
+        everywhere_at_paces("a new phone watches 24 others", &RESTS, watches),
         everywhere("thirty lamps at once on an old nonce", lamps_at_once),
         calls_forbidden(),
         everywhere("messages and presence", |cast| {
@@ -130,7 +132,7 @@ fn watches(cast: &mut Cast<'_>, rest: u64) {
     let peer = cast.peer(Expect::Good);
     let mut phone = Phone::new(&mut cast.bed, peer, "1000");
     phone.register(&mut cast.bed, Secret::Right);
-    cast.actor(every(SECOND, rest * SECOND, 5), move |bed| {
+    cast.actor(every(SECOND, rest, 5), move |bed| {
         let mut asked = Vec::new();
         for lamp in 0..24 {
             let mut dialog = phone.clone();

@@ -20,7 +20,7 @@ pub fn all() -> Vec<Scenario> {
         everywhere_at_every_speed("dials one number behind prefixes, PBX asks", |cast, speed| dial(cast, speed, false)),
     ];
     let innocents = [
-        everywhere("toll fraud after a theft: nothing to see", theft),
+        everywhere_at_every_speed("toll fraud after a theft: nothing to see", theft),
         everywhere("a registered phone dials one number in many ways", |cast| {
             let peer = cast.peer(Expect::Good);
             let mut phone = Phone::new(&mut cast.bed, peer, "1000");
@@ -59,12 +59,12 @@ fn dial(cast: &mut Cast<'_>, speed: Speed, is_open: bool) {
 }
 
 /// Short calls with a stolen password are calls (sip-facts §3.5).
-fn theft(cast: &mut Cast<'_>) {
+fn theft(cast: &mut Cast<'_>, speed: Speed) {
     let peer = cast.peer(Expect::Good);
     let mut thief = Phone::new(&mut cast.bed, peer, "1000");
     thief.register(&mut cast.bed, Secret::Right);
     let mut dialled = 0;
-    cast.actor(every(HOUR, 5 * SECOND, 200), move |bed| {
+    cast.actor(every(HOUR, speed.interval(), 200), move |bed| {
         dialled += 1;
         thief.ask(bed, "INVITE", &format!("00882{dialled:07}"), Secret::Right);
     });

@@ -1,6 +1,6 @@
 //! Users tried one after the other, without credentials (sip-facts §3.1, §3.2), and what only looks like it.
 
-use super::{Scenario, everywhere, everywhere_at_every_speed, over, over_at_speeds};
+use super::{Scenario, everywhere, everywhere_at_every_speed, everywhere_at_paces, over, over_at_speeds};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::{Expect, Limit};
@@ -12,6 +12,8 @@ const OPTIONS_REFUSED: [Dialect; 1] = [Dialect::Pjsip];
 /// chan_sip with `alwaysauthreject=no`.
 const TELLING: [Dialect; 1] = [Dialect::ChanSip];
 
+const MONITORS: [(&str, u64); 3] = [("every 10 s", 10 * SECOND), ("every minute", MINUTE), ("every hour", HOUR)];
+
 pub fn all() -> Vec<Scenario> {
     let attacks = [
         everywhere_at_every_speed("enumerates by REGISTER", |cast, speed| {
@@ -20,14 +22,14 @@ pub fn all() -> Vec<Scenario> {
         everywhere_at_every_speed("enumerates by INVITE", |cast, speed| {
             sweep(cast, "INVITE", speed, |n| format!("{}", 100 + n));
         }),
-        everywhere("enumerates by SUBSCRIBE", |cast| {
-            sweep(cast, "SUBSCRIBE", Speed::Steady, |n| format!("{}", 100 + n));
+        everywhere_at_every_speed("enumerates by SUBSCRIBE", |cast, speed| {
+            sweep(cast, "SUBSCRIBE", speed, |n| format!("{}", 100 + n));
         }),
-        everywhere("one user, never an answer to the challenge", |cast| {
-            sweep(cast, "REGISTER", Speed::Steady, |_| "1000".to_owned());
+        everywhere_at_every_speed("one user, never an answer to the challenge", |cast, speed| {
+            sweep(cast, "REGISTER", speed, |_| "1000".to_owned());
         }),
-        everywhere("probes for injection", |cast| {
-            sweep(cast, "REGISTER", Speed::Steady, |n| format!("'%20or%20{n}=1--"));
+        everywhere_at_every_speed("probes for injection", |cast, speed| {
+            sweep(cast, "REGISTER", speed, |n| format!("'%20or%20{n}=1--"));
         }),
         over_at_speeds("enumerates a PBX that tells its users", &TELLING, &Way::EVERY, &Speed::EVERY, |cast, speed| {
             cast.bed.pbx.tells_users = true;
@@ -48,8 +50,8 @@ pub fn all() -> Vec<Scenario> {
         everywhere("one OPTIONS of a survey", |cast| {
             probe(cast, "OPTIONS", once(0), Expect::Good, |_| "100".to_owned());
         }),
-        everywhere("a monitor's OPTIONS every minute for six hours", |cast| {
-            probe(cast, "OPTIONS", every(0, MINUTE, 6 * 60), Expect::Good, |_| "ping".to_owned());
+        everywhere_at_paces("a monitor's OPTIONS", &MONITORS, |cast, pace| {
+            probe(cast, "OPTIONS", every(0, pace, 360), Expect::Good, |_| "ping".to_owned());
         }),
         over("a proxy's OPTIONS for 2000 users", &answering(), &Way::EVERY, |cast| {
             probe(cast, "OPTIONS", every(0, SECOND / 10, 2000), Expect::Good, |n| format!("{}", 1000 + n % 2000));

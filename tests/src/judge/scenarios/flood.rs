@@ -1,6 +1,6 @@
 //! Floods and what no PBX understands (sip-facts §3.7).
 
-use super::{Scenario, over};
+use super::{Scenario, everywhere_at_paces, over};
 use crate::judge::bed::Bed;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
@@ -12,6 +12,9 @@ use crate::judge::schedule::{MILLISECOND, SECOND, every};
 const UNKNOWN: Expect = Expect::Limited { burst: 100, per_second: 20 };
 const KNOWN: Expect = Expect::Limited { burst: 1000, per_second: 200 };
 const ONE: [Dialect; 1] = [Dialect::FreeSwitch];
+
+/// Each of them faster than an unknown source may.
+const FLOODS: [(&str, u64); 3] = [("500/s", 2 * MILLISECOND), ("100/s", 10 * MILLISECOND), ("30/s", 33 * MILLISECOND)];
 
 const ODDITIES: [&[u8]; 8] = [
     b"\r\n\r\n",
@@ -26,22 +29,22 @@ const ODDITIES: [&[u8]; 8] = [
 
 pub fn all() -> Vec<Scenario> {
     let floods = [
-        over("flood of OPTIONS", &ONE, &Way::EVERY, |cast| {
+        everywhere_at_paces("flood of OPTIONS", &FLOODS, |cast, pace| {
             let peer = cast.peer(UNKNOWN);
             let mut source = Phone::new(&mut cast.bed, peer, "1000");
-            cast.actor(every(0, 2 * MILLISECOND, 2000), move |bed| {
+            cast.actor(every(0, pace, 500), move |bed| {
                 source.plain(bed, "OPTIONS", "");
             });
         }),
-        over("flood of what is no SIP", &ONE, &Way::EVERY, |cast| {
+        everywhere_at_paces("flood of what is no SIP", &FLOODS, |cast, pace| {
             let peer = cast.peer(UNKNOWN);
-            cast.actor(every(0, 2 * MILLISECOND, 2000), move |bed| {
+            cast.actor(every(0, pace, 500), move |bed| {
                 bed.arrive(peer, b"\x01\x02\x03\x04 nothing that anybody speaks");
             });
         }),
-        over("flood of CRLF", &ONE, &Way::EVERY, |cast| {
+        everywhere_at_paces("flood of CRLF", &FLOODS, |cast, pace| {
             let peer = cast.peer(UNKNOWN);
-            cast.actor(every(0, 2 * MILLISECOND, 2000), move |bed| {
+            cast.actor(every(0, pace, 500), move |bed| {
                 bed.arrive(peer, b"\r\n\r\n");
             });
         }),

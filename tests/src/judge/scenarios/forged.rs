@@ -46,12 +46,12 @@ const VICTIMS: [(Victim, &str); 3] =
 pub fn all() -> Vec<Scenario> {
     use Forgery::{Dial, Fetched, Junk, Plain, Scanner, SentAndFetched};
     let kinds = [
-        (Plain, "requests", &[Speed::Fast][..]),
+        (Plain, "requests", &Speed::EVERY[..]),
         (Junk, "credentials", &Speed::EVERY[..]),
         (Fetched, "credentials on a fetched nonce", &Speed::EVERY[..]),
         (SentAndFetched, "credentials on a nonce of that second", &Speed::EVERY[..]),
-        (Scanner, "a scanner", &[Speed::Fast][..]),
-        (Dial, "calls", &[Speed::Fast][..]),
+        (Scanner, "a scanner", &Speed::EVERY[..]),
+        (Dial, "calls", &Speed::EVERY[..]),
     ];
     let mut scenarios = Vec::new();
     for (victim, name) in VICTIMS {
@@ -62,10 +62,15 @@ pub fn all() -> Vec<Scenario> {
             }));
         }
         let what = format!("segments without a connection in the name of {name}");
-        let (ways, speeds) = (&Way::EVERY[2..], &[Speed::Fast]);
-        scenarios.extend(over_at_speeds(&what, &Dialect::EVERY, ways, speeds, move |cast, speed| {
-            forge(cast, victim, Junk, speed);
-        }));
+        scenarios.extend(over_at_speeds(
+            &what,
+            &Dialect::EVERY,
+            &Way::EVERY[2..],
+            &Speed::EVERY,
+            move |cast, speed| {
+                forge(cast, victim, Junk, speed);
+            },
+        ));
     }
     scenarios
 }

@@ -64,6 +64,24 @@ fn everywhere_at_every_speed(what: &str, script: impl Fn(&mut Cast<'_>, Speed) +
     at_speeds(what, &Speed::EVERY, script)
 }
 
+/// One scenario for every PBX and way, at each of these paces: their name, and the nanoseconds between two steps.
+fn everywhere_at_paces(
+    what: &str,
+    paces: &[(&str, u64)],
+    script: impl Fn(&mut Cast<'_>, u64) + Copy + 'static,
+) -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    for dialect in Dialect::EVERY {
+        for way in Way::EVERY {
+            for (name, interval) in paces.iter().copied() {
+                let script = move |cast: &mut Cast<'_>| script(cast, interval);
+                scenarios.push(Scenario::new(what, name, dialect, way, script));
+            }
+        }
+    }
+    scenarios
+}
+
 /// One scenario for every PBX and way, at each of these speeds.
 fn at_speeds(what: &str, speeds: &[Speed], script: impl Fn(&mut Cast<'_>, Speed) + Copy + 'static) -> Vec<Scenario> {
     over_at_speeds(what, &Dialect::EVERY, &Way::EVERY, speeds, script)

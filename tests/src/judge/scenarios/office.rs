@@ -1,6 +1,6 @@
 //! Offices: many phones behind one address (sip-facts §5).
 
-use super::{Scenario, everywhere, over};
+use super::{Scenario, everywhere, everywhere_at_paces, over};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
@@ -13,20 +13,28 @@ use super::guessing::{THRESHOLD, one_guess};
 
 const PHONES: u64 = 60;
 
+/// How soon a phone tries again.
+const RETRIES: [(&str, u64); 3] = [("every 20 s", 20 * SECOND), ("every 30 s", 30 * SECOND), ("every minute", MINUTE)];
+/// Between two phones when the power comes back.
+const RETURNS: [(&str, u64); 3] =
+    [("in half a second", 8 * MILLISECOND), ("in two seconds", 33 * MILLISECOND), ("in a minute", SECOND)];
+
 pub fn all() -> Vec<Scenario> {
     let days =
         [(Dialect::Pjsip, Way::EVERY[0]), (Dialect::FreeSwitch, Way::EVERY[3]), (Dialect::Kamailio, Way::EVERY[1])];
     let mut scenarios: Vec<Scenario> = days
         .into_iter()
-        .map(|(dialect, way)| Scenario::new("old password for three days", "", dialect, way, |cast| old(cast, 3 * DAY)))
+        .map(|(dialect, way)| {
+            Scenario::new("old password for three days", "", dialect, way, |cast| old(cast, 30 * SECOND, 3 * DAY))
+        })
         .collect();
     let more = [
-        everywhere("old password for three hours", |cast| old(cast, 3 * HOUR)),
-        everywhere("60 known phones register in two seconds", |cast| power(cast, true)),
-        everywhere("60 phones of a new office register in two seconds", |cast| power(cast, false)),
-        everywhere("all passwords change, then the phones know", change),
-        everywhere("new phones with wrong passwords in a known office", new_phones),
-        everywhere("phone with a wrong user name in a known office", wrong_name),
+        everywhere_at_paces("old password for three hours", &RETRIES, |cast, pace| old(cast, pace, 3 * HOUR)),
+        everywhere_at_paces("60 known phones register", &RETURNS, |cast, pace| power(cast, pace, true)),
+        everywhere_at_paces("60 phones of a new office register", &RETURNS, |cast, pace| power(cast, pace, false)),
+        everywhere_at_paces("all passwords change, then the phones know", &RETRIES, change),
+        everywhere_at_paces("new phones with wrong passwords in a known office", &RETRIES, new_phones),
+        everywhere_at_paces("phone with a wrong user name in a known office", &RETRIES, wrong_name),
         everywhere("an office beside somebody who guesses", beside),
         everywhere("the phones of an office watch each other", watch),
         over("60 phones whose nonces are old and shared", &[Dialect::Kamailio], &Way::EVERY, shared),
@@ -40,15 +48,15 @@ fn phones(cast: &mut Cast<'_>, office: Peer, count: u64) -> Vec<Phone> {
     (0..count).map(|n| Phone::new(&mut cast.bed, office.at_port(20_000 + n as u16), format!("{}", 1000 + n))).collect()
 }
 
-/// One phone fails every 30 seconds, the others go on.
-fn old(cast: &mut Cast<'_>, length: u64) {
+/// One phone fails again and again, the others go on.
+fn old(cast: &mut Cast<'_>, pace: u64, length: u64) {
     let office = cast.peer(Expect::Good);
     let mut phones = phones(cast, office, 11);
     for phone in &mut phones {
         phone.register(&mut cast.bed, Secret::Right);
     }
     let mut bad = phones.remove(0);
-    cast.actor(every(MINUTE, 30 * SECOND, length / (30 * SECOND)), move |bed| {
+    cast.actor(every(MINUTE, pace, length / pace), move |bed| {
         bad.register(bed, Secret::Wrong(0));
     });
     for (n, mut phone) in phones.into_iter().enumerate() {
@@ -59,14 +67,14 @@ fn old(cast: &mut Cast<'_>, length: u64) {
 }
 
 /// The power comes back: each phone registers and calls.
-fn power(cast: &mut Cast<'_>, is_known: bool) {
+fn power(cast: &mut Cast<'_>, pace: u64, is_known: bool) {
     let office = cast.peer(Expect::Good);
     let mut phones = phones(cast, office, PHONES);
     if is_known {
         phones[0].register(&mut cast.bed, Secret::Right);
     }
     for (n, mut phone) in phones.into_iter().enumerate() {
-        let first = SECOND + n as u64 * 33 * MILLISECOND;
+        let first = SECOND + n as u64 * pace;
         cast.actor(once(first), move |bed| {
             phone.register(bed, Secret::Right);
         });
@@ -74,7 +82,7 @@ fn power(cast: &mut Cast<'_>, is_known: bool) {
 }
 
 /// Every phone fails three times, then somebody has told it.
-fn change(cast: &mut Cast<'_>) {
+fn change(cast: &mut Cast<'_>, pace: u64) {
     let office = cast.peer(Expect::Good);
     let mut phones = phones(cast, office, 30);
     for phone in &mut phones {
@@ -82,33 +90,33 @@ fn change(cast: &mut Cast<'_>) {
     }
     for (n, mut phone) in phones.into_iter().enumerate() {
         let mut rounds = 0;
-        cast.actor(every(HOUR + n as u64 * 100 * MILLISECOND, 30 * SECOND, 20), move |bed| {
+        cast.actor(every(HOUR + n as u64 * 100 * MILLISECOND, pace, 20), move |bed| {
             rounds += 1;
             phone.register(bed, if rounds <= 3 + n as u64 % 5 { Secret::Wrong(0) } else { Secret::Right });
         });
     }
 }
 
-fn new_phones(cast: &mut Cast<'_>) {
+fn new_phones(cast: &mut Cast<'_>, pace: u64) {
     let office = cast.peer(Expect::Good);
     let mut phones = phones(cast, office, 12);
     for phone in phones.iter_mut().take(10) {
         phone.register(&mut cast.bed, Secret::Right);
     }
     for (n, mut phone) in phones.into_iter().skip(10).enumerate() {
-        cast.actor(every(MINUTE + n as u64 * SECOND, 10 * SECOND, 120), move |bed| {
+        cast.actor(every(MINUTE + n as u64 * SECOND, pace, 120), move |bed| {
             phone.register(bed, Secret::Wrong(0));
         });
     }
 }
 
-fn wrong_name(cast: &mut Cast<'_>) {
+fn wrong_name(cast: &mut Cast<'_>, pace: u64) {
     let office = cast.peer(Expect::Good);
     let mut phones = phones(cast, office, 2);
     phones[0].register(&mut cast.bed, Secret::Right);
     let mut phone = phones.remove(1);
     phone.user = "reception".to_owned();
-    cast.actor(every(MINUTE, 20 * SECOND, 200), move |bed| {
+    cast.actor(every(MINUTE, pace, 200), move |bed| {
         phone.register(bed, Secret::Right);
     });
 }

@@ -1,6 +1,6 @@
 //! Single phones that work (sip-facts §5): nothing of theirs may ever be held up.
 
-use super::{Scenario, everywhere, over};
+use super::{Scenario, everywhere, everywhere_at_paces, over};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::Expect;
@@ -10,39 +10,30 @@ use crate::judge::phone::Phone;
 use crate::judge::schedule::{HOUR, MILLISECOND, MINUTE, SECOND, every};
 
 /// How often a phone registers.
+const ROAMING: [(&str, u64); 3] =
+    [("every minute", MINUTE), ("every half hour", 30 * MINUTE), ("every six hours", 6 * HOUR)];
+const KEEP_ALIVES: [(&str, u64); 3] =
+    [("every 5 s", 5 * SECOND), ("every 15 s", 15 * SECOND), ("every 30 s", 30 * SECOND)];
 const INTERVALS: [(&str, u64); 3] = [("every second", SECOND), ("every minute", MINUTE), ("every hour", HOUR)];
 
 pub fn all() -> Vec<Scenario> {
-    let mut scenarios = Vec::new();
-    for dialect in Dialect::EVERY {
-        for way in Way::EVERY {
-            for (name, interval) in INTERVALS {
-                scenarios.push(Scenario::new("phone that keeps its nonce", name, dialect, way, move |cast| {
-                    registers(cast, interval, true);
-                }));
-                scenarios.push(Scenario::new("phone that keeps no nonce", name, dialect, way, move |cast| {
-                    registers(cast, interval, false);
-                }));
-            }
-        }
-    }
-    let more = [
-        everywhere("phone roams, registers anew", |cast| roams(cast, false)),
-        everywhere("phone roams, keeps its nonce", |cast| roams(cast, true)),
+    let scenarios = [
+        everywhere_at_paces("phone that keeps its nonce", &INTERVALS, |cast, pace| registers(cast, pace, true)),
+        everywhere_at_paces("phone that keeps no nonce", &INTERVALS, |cast, pace| registers(cast, pace, false)),
+        everywhere_at_paces("phone roams, registers anew", &ROAMING, |cast, pace| roams(cast, pace, false)),
+        everywhere_at_paces("phone roams, keeps its nonce", &ROAMING, |cast, pace| roams(cast, pace, true)),
         everywhere("four typing errors, then right", errors),
         everywhere("four failures, a success, again and again", wavers),
         everywhere("fifteen tries at once of a phone that worked", tries),
         over("every packet three times", &Dialect::EVERY, &Way::UDP, retransmits),
-        everywhere("CRLF every 15 seconds", keep_alive),
+        everywhere_at_paces("CRLF between registrations", &KEEP_ALIVES, keep_alive),
         everywhere("answers OPTIONS of the PBX", answers),
     ];
-    scenarios.extend(more.into_iter().flatten());
     let full = over("right password, contacts full", &[Dialect::Pjsip], &Way::EVERY, |cast| {
         cast.bed.pbx.contacts_full = true;
         registers(cast, 10 * SECOND, false);
     });
-    scenarios.extend(full);
-    scenarios
+    scenarios.into_iter().flatten().chain(full).collect()
 }
 
 fn registers(cast: &mut Cast<'_>, interval: u64, keeps: bool) {
@@ -58,11 +49,11 @@ fn registers(cast: &mut Cast<'_>, interval: u64, keeps: bool) {
 }
 
 /// A new address every three hours.
-fn roams(cast: &mut Cast<'_>, keeps: bool) {
+fn roams(cast: &mut Cast<'_>, pace: u64, keeps: bool) {
     let peers: Vec<_> = (0..10).map(|_| cast.peer(Expect::Good)).collect();
     let mut phone = Phone::new(&mut cast.bed, peers[0], "1000");
     let mut rounds = 0;
-    cast.actor(every(0, 30 * MINUTE, 60), move |bed| {
+    cast.actor(every(0, pace, 60), move |bed| {
         phone.peer = peers[rounds / 6];
         rounds += 1;
         if keeps {
@@ -133,14 +124,14 @@ fn retransmits(cast: &mut Cast<'_>) {
     });
 }
 
-fn keep_alive(cast: &mut Cast<'_>) {
+fn keep_alive(cast: &mut Cast<'_>, pace: u64) {
     let peer = cast.peer(Expect::Good);
     let mut phone = Phone::new(&mut cast.bed, peer, "1000");
     cast.actor(every(0, 30 * MINUTE, 8), move |bed| {
         phone.register(bed, Secret::Right);
     });
     let mut sent = 0;
-    cast.actor(every(SECOND, 15 * SECOND, 400), move |bed| {
+    cast.actor(every(SECOND, pace, 400), move |bed| {
         sent += 1;
         bed.arrive(peer, if sent % 2 == 0 { b"\r\n\r\n" } else { b"\r\n" });
     });

@@ -1,6 +1,6 @@
 //! Scanners that say so (sip-facts §3.1, §4.1): not one packet of theirs goes on.
 
-use super::{Scenario, over};
+use super::{Scenario, everywhere_at_every_speed, over};
 use crate::judge::cast::Cast;
 use crate::judge::dialect::Dialect;
 use crate::judge::expect::{Expect, Limit};
@@ -28,14 +28,16 @@ const LIKE_SCANNERS: [&str; 5] =
     ["Yealink SIP-T46S", "Linphone/5.2 friendly-scanner", "sipcliente 2", "Asterisk PBX 20.5", "FPBX-16.0.40"];
 
 pub fn all() -> Vec<Scenario> {
-    let mut scenarios = Vec::new();
+    let mut scenarios = everywhere_at_every_speed("scanner at its pace", |cast, speed| {
+        scan(cast, Some("friendly-scanner"), "100", speed.interval());
+    });
     for name in NAMES {
         scenarios.extend(over(&format!("scanner \"{name}\""), &[Dialect::Pjsip], &Way::EVERY, move |cast| {
-            scan(cast, Some(name), "100", Expect::Shunned(Limit::Packets(0)));
+            scan(cast, Some(name), "100", 100 * MILLISECOND);
         }));
     }
     scenarios.extend(over("scanner that is only called sipvicious", &[Dialect::Kamailio], &Way::EVERY, |cast| {
-        scan(cast, None, "sipvicious", Expect::Shunned(Limit::Packets(0)));
+        scan(cast, None, "sipvicious", 100 * MILLISECOND);
     }));
     for name in LIKE_SCANNERS {
         scenarios.extend(over(&format!("no scanner: \"{name}\""), &[Dialect::Pjsip], &Way::EVERY, move |cast| {
@@ -50,12 +52,12 @@ pub fn all() -> Vec<Scenario> {
     scenarios
 }
 
-fn scan(cast: &mut Cast<'_>, name: Option<&'static str>, user: &'static str, expect: Expect) {
-    let peer = cast.peer(expect);
+fn scan(cast: &mut Cast<'_>, name: Option<&'static str>, user: &'static str, pace: u64) {
+    let peer = cast.peer(Expect::Shunned(Limit::Packets(0)));
     let mut scanner = Phone::new(&mut cast.bed, peer, user);
     scanner.user_agent = name;
     let mut sent = 0;
-    cast.actor(every(0, 100 * MILLISECOND, 50), move |bed| {
+    cast.actor(every(0, pace, 50), move |bed| {
         sent += 1;
         scanner.plain(bed, if sent % 2 == 0 { "REGISTER" } else { "OPTIONS" }, "");
     });

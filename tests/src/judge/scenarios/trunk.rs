@@ -1,6 +1,6 @@
 //! Carriers: this host registers to them and calls them, and they call it (sip-facts §5, §0 fact 3).
 
-use super::{Scenario, everywhere, everywhere_at_every_speed, over_at_speeds};
+use super::{Scenario, everywhere_at_every_speed, everywhere_at_paces, over_at_speeds};
 use crate::SIP_PORT;
 use crate::judge::bed::Bed;
 use crate::judge::cast::Cast;
@@ -10,6 +10,9 @@ use crate::judge::message::{Answer, Secret};
 use crate::judge::peer::{Peer, Way};
 use crate::judge::phone::{Held, Phone};
 use crate::judge::schedule::{MILLISECOND, MINUTE, SECOND, Speed, every};
+
+/// Between two of a carrier's OPTIONS: every user each minute, each ten minutes, each hour and a half.
+const QUALIFIES: [(&str, u64); 3] = [("33/s", 30 * MILLISECOND), ("3/s", 300 * MILLISECOND), ("1 in 3 s", 3 * SECOND)];
 
 pub fn all() -> Vec<Scenario> {
     [
@@ -40,16 +43,16 @@ pub fn all() -> Vec<Scenario> {
             cast.bed.pbx.trunks.insert(peer.source());
             calls(cast, peer, speed);
         }),
-        everywhere("carrier asks after 2000 users every minute", |cast| {
+        everywhere_at_paces("carrier asks after 2000 users", &QUALIFIES, |cast, pace| {
             let peer = carrier(cast);
             let mut carrier = Phone::new(&mut cast.bed, peer, "carrier");
             let mut asked = 0;
-            cast.actor(every(MINUTE, 30 * MILLISECOND, 2000), move |bed| {
+            cast.actor(every(MINUTE, pace, 2000), move |bed| {
                 asked += 1;
                 carrier.plain(bed, "OPTIONS", &format!("{}", 1000 + asked % 2000));
             });
         }),
-        everywhere("a call of this host comes back to it", returns),
+        everywhere_at_every_speed("a call of this host comes back to it", returns),
     ]
     .into_iter()
     .flatten()
@@ -108,10 +111,10 @@ fn calls(cast: &mut Cast<'_>, peer: Peer, speed: Speed) {
 }
 
 /// A router sends this host's own call back to it, where it is challenged.
-fn returns(cast: &mut Cast<'_>) {
+fn returns(cast: &mut Cast<'_>, speed: Speed) {
     let peer = cast.peer(Expect::Good);
     let mut pbx = Phone::new(&mut cast.bed, towards(peer), "1000");
-    cast.actor(every(0, 10 * SECOND, 15), move |bed| {
+    cast.actor(every(0, speed.interval(), 15), move |bed| {
         let call = pbx.request(bed, "INVITE", "1001");
         bed.leave(pbx.peer, call.text(&pbx.peer).as_bytes());
         bed.ask(peer, &call);
