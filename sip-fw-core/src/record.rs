@@ -56,6 +56,30 @@ pub enum EventName {
 }
 
 impl EventName {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::AuthFailure,
+        Self::AuthSuccess,
+        Self::Ban,
+        Self::Unban,
+        Self::Expire,
+        Self::Shun,
+        Self::Enumeration,
+        Self::DialScan,
+        Self::Scanner,
+        Self::Flood,
+        Self::DistributedGuessing,
+        Self::DeviceFault,
+        Self::Denied,
+        Self::PeerLearned,
+        Self::RulesApplied,
+        Self::Attached,
+        Self::Detached,
+        Self::AgentStarted,
+        Self::AgentStopped,
+        Self::Degraded,
+    ];
+
     /// The name used in the CLI, in JSON and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
