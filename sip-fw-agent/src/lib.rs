@@ -20,5 +20,6 @@ pub mod files;
 pub mod host;
 pub mod kernel;
 pub mod lists;
+pub mod metrics;
 pub mod replay;
 pub mod report;

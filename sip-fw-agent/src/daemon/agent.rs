@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use sip_fw_common::abi::Event;
+use sip_fw_common::abi::{Counter, Event};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
 use sip_fw_core::rules::Action;
+use sip_fw_core::time::Timestamp;
 use tokio::sync::mpsc;
 
 use super::apply::{InForce, Orders, Outcome};
 use super::changes::Recompiling;
 use super::interfaces::Look;
 use super::matches::Matches;
+use super::members::Members;
 use super::publisher::Publisher;
 use super::state::State;
 use super::trial::Waiting;
@@ -31,8 +33,9 @@ use crate::control::server::Response;
 use crate::control::view::ServiceView;
 use crate::exit_code::ExitCode;
 use crate::host::own_addresses;
-use crate::kernel::{Kernel, KernelError, Tables};
+use crate::kernel::{self, Kernel, KernelError};
 use crate::lists::Lists;
+use crate::metrics::{Census, Metrics};
 
 /// Everything the agent's loop changes.
 pub struct Agent {
@@ -46,6 +49,8 @@ pub struct Agent {
     pub services: Vec<ServiceView>,
     pub file: PathBuf,
     pub started: Instant,
+    /// The same on the wall clock.
+    pub started_at: Timestamp,
     pub lost: Lost,
     /// Interfaces of the configuration that went away.
     pub away: BTreeSet<String>,
@@ -69,6 +74,12 @@ pub struct Agent {
     pub recompiling: Option<Recompiling>,
     /// Where prepared configurations go.
     pub outcomes: mpsc::Sender<Outcome>,
+    /// Whom the control socket is for.
+    pub members: Members,
+    /// Figures for monitoring.
+    pub metrics: Metrics,
+    /// Events read from the ring buffer.
+    pub ring_events: u64,
 }
 
 /// What a look at the tables came to.
@@ -88,12 +99,12 @@ pub struct Lost {
 }
 
 impl Lost {
-    pub fn read(tables: &Tables) -> Result<Self, KernelError> {
-        let counters = tables.counters()?;
+    /// Of counters by reason number and CPU.
+    pub fn of(counters: &[Vec<Counter>]) -> Self {
         let sum = |reason: Reason| {
             counters.get(usize::from(reason as u8)).map_or(0, |cpus| cpus.iter().map(|cpu| cpu.packets).sum())
         };
-        Ok(Self { events: sum(Reason::EventLost), bans: sum(Reason::BanLost) })
+        Self { events: sum(Reason::EventLost), bans: sum(Reason::BanLost) }
     }
 }
 
@@ -114,6 +125,7 @@ impl Agent {
     }
 
     pub fn events(&mut self, events: &mut Vec<Event>) {
+        self.ring_events = self.ring_events.saturating_add(events.len() as u64);
         for event in events.drain(..) {
             match crate::control::execute::input(event, &self.kernel.tables) {
                 Ok(input) => {
@@ -159,6 +171,8 @@ impl Agent {
             .and_then(|()| self.look_at_interfaces())
             .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
         self.complain(trouble.filter(|_| !taken_off));
+        self.serve_metrics();
+        self.follow_members();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -211,14 +225,18 @@ impl Agent {
     }
 
     fn try_tick(&mut self) -> Result<(), KernelError> {
+        let began = Instant::now();
         let bans = self.kernel.tables.bans()?;
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let shuns = self.kernel.tables.shuns()?;
+        let census = Census::of(&bans, &prefix_bans, &shuns, kernel::now_ns());
         let obeyed = self.obey(Input::Tick { bans, prefix_bans, shuns });
         self.count_matches()?;
         self.end_trial()?;
         self.follow_own_addresses();
-        let lost = Lost::read(&self.kernel.tables)?;
+        let counters = self.kernel.tables.counters()?;
+        self.show_figures(census, &counters, began.elapsed())?;
+        let lost = Lost::of(&counters);
         let events = lost.events.saturating_sub(self.lost.events);
         let bans = lost.bans.saturating_sub(self.lost.bans);
         self.lost = lost;

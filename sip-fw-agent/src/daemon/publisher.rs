@@ -1,9 +1,9 @@
 //! Tells people what happens: the log, the memory behind `events`, and those who follow.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sip_fw_core::record::Record;
+use sip_fw_core::record::{EventName, Record};
 use sip_fw_core::time::Timestamp;
 use tokio::sync::broadcast;
 
@@ -16,16 +16,19 @@ pub struct Publisher {
     log: Writer,
     history: VecDeque<Arc<Record>>,
     live: broadcast::Sender<Arc<Record>>,
+    told: BTreeMap<&'static str, u64>,
 }
 
 impl Publisher {
     /// Nothing was told yet.
     pub fn new(log: Writer) -> Self {
-        Self { log, history: VecDeque::new(), live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
+        let told = EventName::ALL.iter().map(|event| (event.name(), 0)).collect();
+        Self { log, history: VecDeque::new(), live: broadcast::Sender::new(FOLLOW_LAG_MAX), told }
     }
 
     /// Tells one record.
     pub fn tell(&mut self, record: Record) {
+        *self.told.entry(record.event.name()).or_default() += 1;
         let record = Arc::new(record);
         self.log.tell(Arc::clone(&record));
         if self.history.len() >= HISTORY_RECORDS_MAX {
@@ -34,6 +37,11 @@ impl Publisher {
         self.history.push_back(Arc::clone(&record));
         // Fails only when nobody follows.
         let _ = self.live.send(record);
+    }
+
+    /// How often each event was told.
+    pub const fn told(&self) -> &BTreeMap<&'static str, u64> {
+        &self.told
     }
 
     /// What was told within so many seconds, and with `follow` what will be. Without a length of time: all that is
@@ -55,8 +63,6 @@ fn before(now: Timestamp, seconds: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use sip_fw_core::record::EventName;
-
     use super::*;
 
     #[test]
@@ -65,6 +71,8 @@ mod tests {
         for n in 0..HISTORY_RECORDS_MAX as i64 + 5 {
             publisher.tell(Record::new(Timestamp { unix_ms: n * 1000 }, EventName::Expire));
         }
+        assert_eq!(publisher.told()["expire"], HISTORY_RECORDS_MAX as u64 + 5);
+        assert_eq!((publisher.told()["ban"], publisher.told().len()), (0, EventName::ALL.len()));
         let now = Timestamp { unix_ms: (HISTORY_RECORDS_MAX as i64 + 4) * 1000 };
         let count = |since, follow| match publisher.records(since, follow, now) {
             Response::Records { history, live } => (history.len(), live.is_some()),

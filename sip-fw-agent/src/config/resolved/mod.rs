@@ -3,9 +3,11 @@
 mod access;
 mod ban;
 mod check;
+mod control;
 mod feeds;
 mod host_name;
 mod limits;
+mod metrics;
 mod name_servers;
 mod origin;
 mod overlap;
@@ -28,6 +30,7 @@ use super::{AccessRule, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
 
 pub use self::ban::BanRules;
+pub use self::control::ControlRules;
 pub use self::paths::Paths;
 pub use self::scanners::SignatureTable;
 pub use self::services::{Listen, ServiceRules};
@@ -84,6 +87,10 @@ pub struct Config {
     pub prefixes_max: u32,
     /// What scanners write.
     pub signatures: SignatureTable,
+    /// Where metrics are served; None for nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Who may use the control socket besides root.
+    pub control: ControlRules,
 }
 
 impl Config {
@@ -158,6 +165,8 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         dns_servers: check.name_servers(raw.dns_servers.as_ref()),
         prefixes_max: check.prefixes_max(&raw.limits),
         signatures: check.scanners(&raw.scanners),
+        metrics: check.metrics(&raw.metrics),
+        control: check.control(&raw.control),
         services,
         feeds,
     };
