@@ -7,6 +7,7 @@ pub mod actors;
 pub mod agent;
 pub mod demo;
 pub mod family;
+pub mod http;
 pub mod judge;
 pub mod lock;
 pub mod netns;
