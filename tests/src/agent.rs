@@ -183,10 +183,34 @@ impl Agent {
 
     /// Starts the daemon (again) and waits until it is ready.
     pub fn restart(&mut self) -> Result<()> {
+        self.begin()?;
+        self.wait_until_ready()
+    }
+
+    /// Starts the daemon and does not wait for anything.
+    pub fn begin(&mut self) -> Result<()> {
+        self.start_daemon(None)
+    }
+
+    /// The same, with a socket for what it tells systemd.
+    pub fn begin_notifying(&mut self, socket: &Path) -> Result<()> {
+        self.start_daemon(Some(socket))
+    }
+
+    fn start_daemon(&mut self, notified: Option<&Path>) -> Result<()> {
         let mut command = self.command(&["run", "--log-format", "json"]);
         command.args(&self.arguments);
-        command.env_remove("NOTIFY_SOCKET");
-        let mut process = Process::spawn(command, Some(&self.namespace))?;
+        match notified {
+            Some(socket) => command.env("NOTIFY_SOCKET", socket),
+            None => command.env_remove("NOTIFY_SOCKET"),
+        };
+        self.process = Some(Process::spawn(command, Some(&self.namespace))?);
+        Ok(())
+    }
+
+    /// Waits until the daemon protects.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the daemon was not started")?;
         let mut ended = None;
         let ready = wait_for("sip-fw to be ready", PATIENCE, || {
             ended = process.ended();

@@ -20,7 +20,7 @@ impl Agent {
         self.remembered.take(recalled, Terms::of(&self.controller, now));
         let tables = &self.kernel.tables;
         let is_peer = |source| tables.peer(PeerKey { source, user: 0 }).is_ok_and(|peer| peer.is_some());
-        for record in &recalled.judged {
+        for (_, record) in &recalled.judged {
             self.controller.recall(record, is_peer, now);
         }
         self.keep_seed();

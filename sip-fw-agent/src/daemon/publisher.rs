@@ -20,15 +20,15 @@ pub struct Publisher {
     store: Rc<Store>,
     /// Number of the next record.
     next: i64,
-    /// The last ones, whose numbers end with the one before the next.
-    history: VecDeque<Arc<Record>>,
+    /// The last ones, under their numbers.
+    history: VecDeque<(i64, Arc<Record>)>,
     live: broadcast::Sender<Arc<Record>>,
 }
 
 impl Publisher {
     /// What earlier agents told, the last record under the number `last`, is in the store; `recent` is the end of it.
-    pub fn new(log: Writer, store: Rc<Store>, last: i64, recent: Vec<Record>) -> Self {
-        let history = recent.into_iter().map(Arc::new).collect();
+    pub fn new(log: Writer, store: Rc<Store>, last: i64, recent: Vec<(i64, Record)>) -> Self {
+        let history = recent.into_iter().map(|(number, record)| (number, Arc::new(record))).collect();
         // Where the store could not be read, its numbers are not known: a clock that counts faster than events come avoids them.
         let next = last.saturating_add(1).max(clock::wall().unix_ms.saturating_mul(1000));
         Self { log, store, next, history, live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
@@ -38,12 +38,13 @@ impl Publisher {
     pub fn tell(&mut self, record: Record) {
         let record = Arc::new(record);
         self.log.tell(Arc::clone(&record));
-        self.store.tell(self.next, &record);
-        self.next = self.next.saturating_add(1);
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        self.store.tell(number, &record);
         if self.history.len() >= HISTORY_RECORDS_MAX {
             self.history.pop_front();
         }
-        self.history.push_back(Arc::clone(&record));
+        self.history.push_back((number, Arc::clone(&record)));
         // Fails only when nobody follows.
         let _ = self.live.send(record);
     }
@@ -53,17 +54,15 @@ impl Publisher {
     pub fn records(&self, since_seconds: Option<u64>, follow: bool, now: Timestamp) -> Response {
         let all = if follow { i64::MAX } else { i64::MIN };
         let oldest = since_seconds.map_or(all, |seconds| before(now, seconds));
-        let before = self.next.saturating_sub(i64::try_from(self.history.len()).unwrap_or(i64::MAX));
-        let is_older = self.history.front().is_none_or(|first| first.time.unix_ms >= oldest);
+        let before = self.history.front().map_or(self.next, |(number, _)| *number);
+        let is_older = self.history.front().is_none_or(|(_, first)| first.time.unix_ms >= oldest);
         let stored = (since_seconds.is_some() && is_older).then(|| Stored {
             path: self.store.path().to_owned(),
             page: Page { since: Timestamp { unix_ms: oldest }, after: 0, before },
         });
-        Response::Records {
-            stored,
-            history: self.history.iter().filter(|record| record.time.unix_ms >= oldest).cloned().collect(),
-            live: follow.then(|| self.live.subscribe()),
-        }
+        let records = self.history.iter().map(|(_, record)| record);
+        let in_time = records.filter(|record| record.time.unix_ms >= oldest);
+        Response::Records { stored, history: in_time.cloned().collect(), live: follow.then(|| self.live.subscribe()) }
     }
 }
 

@@ -63,12 +63,11 @@ fn read_page(database: &Connection, page: Page) -> rusqlite::Result<Vec<(i64, Re
     rows.collect()
 }
 
-/// The last events that are younger than `age`, oldest first; `?1` in the condition is the time before which they are older.
-pub fn last(database: &Connection, condition: &str, age: Duration, max: usize) -> rusqlite::Result<Vec<Record>> {
+/// The last events, under their numbers, that are younger than `age`, oldest first; `?1` in the condition is the time before which they are older.
+pub fn last(database: &Connection, condition: &str, age: Duration, max: usize) -> rusqlite::Result<Vec<(i64, Record)>> {
     let query = format!("SELECT {COLUMNS} FROM events WHERE {condition} ORDER BY id DESC LIMIT {max}");
     let mut statement = database.prepare(&query)?;
-    let rows = statement.query_map([before_now(age)], read)?;
-    let mut found: Vec<_> = rows.map(|row| row.map(|(_, record)| record)).collect::<rusqlite::Result<_>>()?;
+    let mut found: Vec<_> = statement.query_map([before_now(age)], read)?.collect::<rusqlite::Result<_>>()?;
     found.reverse();
     Ok(found)
 }

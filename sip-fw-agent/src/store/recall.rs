@@ -31,10 +31,10 @@ pub struct Recalled {
     pub strikes: Vec<StrikeRow>,
     /// Number of the last event.
     pub last_event: i64,
-    /// The last events, oldest first.
-    pub recent: Vec<Record>,
+    /// The last events under their numbers, oldest first.
+    pub recent: Vec<(i64, Record)>,
     /// What was judged within the last day, oldest first.
-    pub judged: Vec<Record>,
+    pub judged: Vec<(i64, Record)>,
 }
 
 /// Reads everything but the events; a broken database is replaced by what can still be read of it.

@@ -146,14 +146,9 @@ fn what_goes_in_comes_back() {
     assert_eq!(Peer { first_ns: peer.first_ns, last_ns: peer.last_ns, ..back }, peer);
     assert_eq!(recalled.strikes.len(), 1, "the other one is outside of the window");
     assert_eq!(recalled.recent.len(), 1000);
-    assert_eq!(recalled.recent.last(), Some(&*record_at(&recalled.recent, 2000)));
+    let (number, last) = recalled.recent.last().unwrap();
+    assert_eq!((*number, last), (2000, &Record { time: last.time, ..Record::clone(&record(2000)) }));
     assert_eq!(stored_events(&folder).len(), 2000);
-}
-
-/// The record that was told with this number, from what came back: its time is not known here.
-fn record_at(recent: &[Record], n: i64) -> Arc<Record> {
-    let time = recent.last().map_or(Timestamp { unix_ms: 0 }, |record| record.time);
-    Arc::new(Record { time, ..Record::clone(&record(n)) })
 }
 
 #[test]
