@@ -222,6 +222,16 @@ impl Agent {
         Ok(())
     }
 
+    /// The time that the daemon spent on a processor, its own and the kernel's for it.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let pid = self.process.as_ref().context("the daemon was not started")?.pid();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // proc_pid_stat(5): utime and stime are fields 14 and 15, the second one may contain spaces and ends with a parenthesis.
+        let (_, fields) = stat.rsplit_once(") ").context("no such stat")?;
+        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+    }
+
     /// If `status` says that a daemon is running.
     pub fn is_running(&self) -> bool {
         self.call(&["status", "--json"]).is_ok_and(|outcome| {

@@ -9,8 +9,8 @@ use sip_fw_core::SCHEMA;
 use sip_fw_core::record::{EventName, Record};
 use sip_fw_core::time::{Timestamp, Until};
 
-use super::before_now;
 use super::database::{StoreError, open_to_read};
+use super::time_before;
 
 /// Events read at once.
 const PAGE_EVENTS: usize = 1000;
@@ -31,6 +31,20 @@ pub struct Page {
     pub after: i64,
     /// And before this one.
     pub before: i64,
+}
+
+impl Page {
+    /// All of them.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self { since: Timestamp { unix_ms: 0 }, after: 0, before: i64::MAX }
+    }
+
+    /// Those of the last so much time.
+    #[must_use]
+    pub fn since(age: Duration) -> Self {
+        Self { since: time_before(age), ..Self::everything() }
+    }
 }
 
 /// Reads events in the order of their numbers, and hands each to `take` until that says that it has enough.
@@ -67,7 +81,8 @@ fn read_page(database: &Connection, page: Page) -> rusqlite::Result<Vec<(i64, Re
 pub fn last(database: &Connection, condition: &str, age: Duration, max: usize) -> rusqlite::Result<Vec<(i64, Record)>> {
     let query = format!("SELECT {COLUMNS} FROM events WHERE {condition} ORDER BY id DESC LIMIT {max}");
     let mut statement = database.prepare(&query)?;
-    let mut found: Vec<_> = statement.query_map([before_now(age)], read)?.collect::<rusqlite::Result<_>>()?;
+    let mut found: Vec<_> =
+        statement.query_map([time_before(age).to_string()], read)?.collect::<rusqlite::Result<_>>()?;
     found.reverse();
     Ok(found)
 }

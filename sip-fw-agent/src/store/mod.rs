@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip_fw_core::record::Record;
+use sip_fw_core::time::Timestamp;
 
 pub use database::StoreError;
 pub use events::{Page, read_events};
@@ -151,11 +152,11 @@ impl Drop for Store {
     }
 }
 
-/// The text of a time so long ago.
-fn before_now(length: Duration) -> String {
+/// The time so long ago; the beginning of time if that was before it.
+fn time_before(age: Duration) -> Timestamp {
     let now = clock::wall();
-    let ms = i64::try_from(length.as_millis()).unwrap_or(now.unix_ms);
-    sip_fw_core::time::Timestamp { unix_ms: now.unix_ms.saturating_sub(ms) }.to_string()
+    let ms = i64::try_from(age.as_millis()).unwrap_or(now.unix_ms);
+    Timestamp { unix_ms: now.unix_ms.saturating_sub(ms).max(0) }
 }
 
 #[cfg(test)]

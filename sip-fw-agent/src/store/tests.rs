@@ -89,8 +89,7 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
 
 fn stored_events(folder: &Folder) -> Vec<Record> {
     let mut found = Vec::new();
-    let page = Page { since: Timestamp { unix_ms: 0 }, after: 0, before: i64::MAX };
-    read_events(&Store::path_in(&folder.0), page, |record| {
+    read_events(&Store::path_in(&folder.0), Page::everything(), |record| {
         found.push(record);
         true
     })

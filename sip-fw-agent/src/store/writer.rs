@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::database::{StoreError, open};
 use super::mailbox::{Batch, Mailbox};
 use super::rows::{BanRow, PeerRow, StrikeRow};
-use super::{StoreRules, aside, before_now, events, salvage};
+use super::{StoreRules, aside, events, salvage, time_before};
 
 /// At least this long between two transactions: each costs the disk a flush.
 const PACE: Duration = Duration::from_millis(200);
@@ -111,7 +111,7 @@ fn put_seed(transaction: &Transaction<'_>, seed: u64) -> rusqlite::Result<()> {
 
 fn drop_old(transaction: &Transaction<'_>, rules: StoreRules) -> rusqlite::Result<()> {
     let oldest = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE time < ?1 ORDER BY time LIMIT ?2)";
-    transaction.execute(oldest, params![before_now(rules.keep), DROPPED_AT_ONCE])?;
+    transaction.execute(oldest, params![time_before(rules.keep).to_string(), DROPPED_AT_ONCE])?;
     let eighth = "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT (SELECT count(*) / 8 + 1 FROM events))";
     while used_bytes(transaction)? > rules.bytes_max {
         if transaction.execute(eighth, [])? == 0 {
