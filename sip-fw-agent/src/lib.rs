@@ -5,11 +5,13 @@
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
 //! * [`files`]: reading and replacing them.
+//! * [`http`]: asking servers.
 //! * [`kernel`]: the only code that knows aya.
 //! * [`lists`]: the addresses of access rules that come from name servers, files, feeds and a country database.
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
 
+pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,6 +20,7 @@ pub mod daemon;
 pub mod exit_code;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod kernel;
 pub mod lists;
 pub mod replay;

@@ -56,6 +56,36 @@ pub enum EventName {
 }
 
 impl EventName {
+    /// Every event, in the order above.
+    pub const ALL: [Self; 20] = [
+        Self::AuthFailure,
+        Self::AuthSuccess,
+        Self::Ban,
+        Self::Unban,
+        Self::Expire,
+        Self::Shun,
+        Self::Enumeration,
+        Self::DialScan,
+        Self::Scanner,
+        Self::Flood,
+        Self::DistributedGuessing,
+        Self::DeviceFault,
+        Self::Denied,
+        Self::PeerLearned,
+        Self::RulesApplied,
+        Self::Attached,
+        Self::Detached,
+        Self::AgentStarted,
+        Self::AgentStopped,
+        Self::Degraded,
+    ];
+
+    /// The event with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+
     /// The name used in the CLI, in JSON and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -31,6 +31,7 @@ pub struct Raw {
     pub ban: RawBan,
     pub scanners: RawScanners,
     pub limits: RawLimits,
+    pub store: RawStore,
 }
 
 /// `[paths]`.
@@ -94,6 +95,13 @@ pub struct RawScanners {
     pub from: List,
 }
 
+/// `[store]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawStore {
+    pub keep: Maybe<String>,
+    pub max_size: Maybe<i64>,
+}
+
 /// `[limits]`.
 #[derive(Clone, Debug, Default)]
 pub struct RawLimits {
@@ -125,6 +133,9 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
         dns_servers: root.strings("dns_servers"),
         ..Raw::default()
     };
+    root.table("store", |store| {
+        raw.store = RawStore { keep: store.string("keep"), max_size: store.integer("max_size") };
+    });
     root.table("paths", |paths| {
         raw.paths =
             RawPaths { pins: paths.string("pins"), state: paths.string("state"), socket: paths.string("socket") };

@@ -28,6 +28,7 @@ use super::view::{
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
+use crate::store::StoreView;
 
 /// The agent that answers.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct AgentInfo {
     pub uptime_seconds: u64,
     /// Its services.
     pub services: Vec<ServiceView>,
+    /// Its store; only `status` asks for it.
+    pub store: Option<StoreView>,
 }
 
 /// What answers are made of.
@@ -134,6 +137,7 @@ impl Desk<'_> {
             },
             attachments: attachments.collect(),
             services,
+            store: self.agent.as_ref().and_then(|agent| agent.store.clone()),
             rules: RulesView::new(&settings),
             bans_active,
             sources: self.tables.sources()?.len(),

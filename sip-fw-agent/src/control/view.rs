@@ -10,6 +10,8 @@ use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
+use crate::store::StoreView;
+
 /// `status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusView {
@@ -21,6 +23,9 @@ pub struct StatusView {
     pub attachments: Vec<AttachmentView>,
     /// The services. Ports of no service are not inspected.
     pub services: Vec<ServiceView>,
+    /// What is kept on disk; absent where no agent runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreView>,
     /// When a source is banned, and for how long.
     pub rules: RulesView,
     /// Bans in force.

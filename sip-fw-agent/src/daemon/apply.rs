@@ -160,6 +160,7 @@ impl Agent {
         let lists = self.lists.current();
         self.lists.adopt(prepared);
         self.controller.set_rules(prepare::rules(&config));
+        self.store.set_rules(config.store);
         if let Err(error) = self.kernel.tables.set_signatures(&config.signatures) {
             self.complain(Some(error.to_string()));
         }

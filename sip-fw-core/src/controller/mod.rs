@@ -6,6 +6,7 @@ mod crowd;
 mod input;
 mod operator;
 mod peer;
+mod recall;
 mod shun;
 mod tick;
 

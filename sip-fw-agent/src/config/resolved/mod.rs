@@ -12,6 +12,8 @@ mod overlap;
 mod paths;
 mod scanners;
 mod services;
+mod url;
+mod store;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,6 +28,7 @@ use self::check::Check;
 use super::raw::{Raw, Spot};
 use super::{AccessRule, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
+use crate::store::StoreRules;
 
 pub use self::ban::BanRules;
 pub use self::paths::Paths;
@@ -84,6 +87,8 @@ pub struct Config {
     pub prefixes_max: u32,
     /// What scanners write.
     pub signatures: SignatureTable,
+    /// Bounds of what is kept on disk.
+    pub store: StoreRules,
 }
 
 impl Config {
@@ -158,6 +163,7 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         dns_servers: check.name_servers(raw.dns_servers.as_ref()),
         prefixes_max: check.prefixes_max(&raw.limits),
         signatures: check.scanners(&raw.scanners),
+        store: check.store(&raw.store),
         services,
         feeds,
     };
