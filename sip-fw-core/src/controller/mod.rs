@@ -6,7 +6,6 @@ mod crowd;
 mod input;
 mod operator;
 mod peer;
-mod recall;
 mod shun;
 mod tick;
 
