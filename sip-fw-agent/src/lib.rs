@@ -1,5 +1,6 @@
 //! The sip-fw agent: it loads the kernel programs, tells them the rules, keeps an eye on them, and tells people.
 //!
+//! * [`alert`]: syslog, webhooks and hooks that are told what happens.
 //! * [`cli`]: one file per verb.
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
@@ -11,6 +12,7 @@
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
 
+pub mod alert;
 pub mod backoff;
 pub mod cli;
 pub mod clock;

@@ -23,12 +23,11 @@ use super::explain::explain;
 use super::protocol::{Failure, Length, Request};
 use super::services;
 use super::view::{
-    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView, ServiceView,
-    ShunView, SourceView, SourcesView, StatusView, UnbannedView,
+    AgentView, AlertView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView,
+    ServiceView, ShunView, SourceView, SourcesView, StatusView, UnbannedView,
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
-use crate::store::StoreView;
 
 /// The agent that answers.
 #[derive(Clone, Debug)]
@@ -39,8 +38,8 @@ pub struct AgentInfo {
     pub uptime_seconds: u64,
     /// Its services.
     pub services: Vec<ServiceView>,
-    /// Its store; only `status` asks for it.
-    pub store: Option<StoreView>,
+    /// Who is told what happens.
+    pub alerts: Vec<AlertView>,
 }
 
 /// What answers are made of.
@@ -137,10 +136,10 @@ impl Desk<'_> {
             },
             attachments: attachments.collect(),
             services,
-            store: self.agent.as_ref().and_then(|agent| agent.store.clone()),
             rules: RulesView::new(&settings),
             bans_active,
             sources: self.tables.sources()?.len(),
+            alerts: self.agent.as_ref().map_or_else(Vec::new, |agent| agent.alerts.clone()),
             counters: totals,
             per_cpu,
         })

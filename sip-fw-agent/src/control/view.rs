@@ -10,8 +10,6 @@ use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
-use crate::store::StoreView;
-
 /// `status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusView {
@@ -23,15 +21,15 @@ pub struct StatusView {
     pub attachments: Vec<AttachmentView>,
     /// The services. Ports of no service are not inspected.
     pub services: Vec<ServiceView>,
-    /// What is kept on disk; absent where no agent runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub store: Option<StoreView>,
     /// When a source is banned, and for how long.
     pub rules: RulesView,
     /// Bans in force.
     pub bans_active: usize,
     /// Sources seen.
     pub sources: usize,
+    /// Who is told what happens, beside the journal; unknown while no agent runs.
+    #[serde(default)]
+    pub alerts: Vec<AlertView>,
     /// Packets and bytes by reason.
     pub counters: BTreeMap<String, CounterView>,
     /// The same for each CPU.
@@ -53,6 +51,23 @@ pub struct AgentView {
     pub events_lost: u64,
     /// `enforce` or `observe`.
     pub mode: String,
+}
+
+/// How one of those who are told fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertView {
+    /// Its name.
+    pub name: String,
+    /// `syslog`, `webhook` or `exec`.
+    pub kind: String,
+    /// `ok` or `failing`.
+    pub state: String,
+    /// The last failure.
+    pub last_error: Option<String>,
+    /// Alerts delivered.
+    pub sent: u64,
+    /// Records that found its queue full, and alerts that were given up.
+    pub dropped: u64,
 }
 
 /// How the programs are attached to one interface.

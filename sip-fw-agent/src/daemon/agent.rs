@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,6 @@ use super::changes::Recompiling;
 use super::interfaces::Look;
 use super::matches::Matches;
 use super::publisher::Publisher;
-use super::remembered::Remembered;
 use super::state::State;
 use super::trial::Waiting;
 use crate::clock;
@@ -35,7 +33,6 @@ use crate::exit_code::ExitCode;
 use crate::host::own_addresses;
 use crate::kernel::{Kernel, KernelError, Tables};
 use crate::lists::Lists;
-use crate::store::Store;
 
 /// Everything the agent's loop changes.
 pub struct Agent {
@@ -70,12 +67,6 @@ pub struct Agent {
     pub orders: Orders,
     /// A look at the addresses of the configuration in force that is under way.
     pub recompiling: Option<Recompiling>,
-    /// What is kept on disk.
-    pub store: Rc<Store>,
-    /// What of the tables is there.
-    pub remembered: Remembered,
-    /// Looks at the tables until known peers and strikes are kept again.
-    pub ticks_to_peers: u32,
     /// Where prepared configurations go.
     pub outcomes: mpsc::Sender<Outcome>,
 }
@@ -128,7 +119,6 @@ impl Agent {
                 Ok(input) => {
                     self.handle(input);
                     self.look_at_neighbours(event);
-                    self.keep_ban(event);
                 }
                 Err(error) => self.complain(Some(error.to_string())),
             }
@@ -169,6 +159,7 @@ impl Agent {
             .and_then(|()| self.look_at_interfaces())
             .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
         self.complain(trouble.filter(|_| !taken_off));
+        self.publisher.look_at_alerts();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -192,7 +183,7 @@ impl Agent {
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs(),
             services: self.services.clone(),
-            store: matches!(request, Request::Status).then(|| self.store.view()),
+            alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
             Request::Ban { .. } => {
@@ -225,10 +216,7 @@ impl Agent {
         let bans = self.kernel.tables.bans()?;
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let shuns = self.kernel.tables.shuns()?;
-        self.keep_bans(&bans, &prefix_bans);
         let obeyed = self.obey(Input::Tick { bans, prefix_bans, shuns });
-        self.keep_peers_now_and_then()?;
-        self.tell_of_store();
         self.count_matches()?;
         self.end_trial()?;
         self.follow_own_addresses();

@@ -53,7 +53,6 @@ enum End {
 /// Turns until the end.
 pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(), Failure> {
     let end = turn(&mut agent, &mut inputs).await;
-    agent.keep_all();
     let _ = notify(false, &[NotifyState::Stopping]);
     if let Some(server) = inputs.server.take() {
         server.abort();

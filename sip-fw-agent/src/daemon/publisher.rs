@@ -1,45 +1,46 @@
-//! Tells people what happens: the log, the store, the memory behind `events`, and those who follow.
+//! Tells people what happens: the log, the memory behind `events`, and those who follow.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use sip_fw_core::record::Record;
 use sip_fw_core::time::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::clock;
+use crate::alert::Alerts;
 use crate::control::protocol::{FOLLOW_LAG_MAX, HISTORY_RECORDS_MAX};
-use crate::control::server::{Response, Stored};
+use crate::control::server::Response;
 use crate::report::writer::Writer;
-use crate::store::{Page, Store};
 
 /// The only way from the agent to people.
 pub struct Publisher {
     log: Writer,
-    store: Rc<Store>,
-    /// Number of the next record.
-    next: i64,
-    /// The last ones, whose numbers end with the one before the next.
     history: VecDeque<Arc<Record>>,
     live: broadcast::Sender<Arc<Record>>,
+    /// Who is told beside the log.
+    pub alerts: Alerts,
 }
 
 impl Publisher {
-    /// What earlier agents told, the last record under the number `last`, is in the store; `recent` is the end of it.
-    pub fn new(log: Writer, store: Rc<Store>, last: i64, recent: Vec<Record>) -> Self {
-        let history = recent.into_iter().map(Arc::new).collect();
-        // Where the store could not be read, its numbers are not known: a clock that counts faster than events come avoids them.
-        let next = last.saturating_add(1).max(clock::wall().unix_ms.saturating_mul(1000));
-        Self { log, store, next, history, live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
+    /// Nothing was told yet.
+    pub fn new(log: Writer) -> Self {
+        Self { log, history: VecDeque::new(), live: broadcast::Sender::new(FOLLOW_LAG_MAX), alerts: Alerts::default() }
     }
 
     /// Tells one record.
     pub fn tell(&mut self, record: Record) {
         let record = Arc::new(record);
+        self.alerts.tell(&record);
+        self.note(record);
+    }
+
+    /// Tells how those who are told fare. Not them: one that fails would cause the next failure.
+    pub fn look_at_alerts(&mut self) {
+        self.alerts.news().into_iter().for_each(|record| self.note(Arc::new(record)));
+    }
+
+    fn note(&mut self, record: Arc<Record>) {
         self.log.tell(Arc::clone(&record));
-        self.store.tell(self.next, &record);
-        self.next = self.next.saturating_add(1);
         if self.history.len() >= HISTORY_RECORDS_MAX {
             self.history.pop_front();
         }
@@ -48,19 +49,12 @@ impl Publisher {
         let _ = self.live.send(record);
     }
 
-    /// What was told within so many seconds, and with `follow` what will be. Without a length of time: the last records, or with
-    /// `follow` none of them.
+    /// What was told within so many seconds, and with `follow` what will be. Without a length of time: all that is
+    /// remembered, or with `follow` none of it.
     pub fn records(&self, since_seconds: Option<u64>, follow: bool, now: Timestamp) -> Response {
         let all = if follow { i64::MAX } else { i64::MIN };
         let oldest = since_seconds.map_or(all, |seconds| before(now, seconds));
-        let before = self.next.saturating_sub(i64::try_from(self.history.len()).unwrap_or(i64::MAX));
-        let is_older = self.history.front().is_none_or(|first| first.time.unix_ms >= oldest);
-        let stored = (since_seconds.is_some() && is_older).then(|| Stored {
-            path: self.store.path().to_owned(),
-            page: Page { since: Timestamp { unix_ms: oldest }, after: 0, before },
-        });
         Response::Records {
-            stored,
             history: self.history.iter().filter(|record| record.time.unix_ms >= oldest).cloned().collect(),
             live: follow.then(|| self.live.subscribe()),
         }
@@ -74,32 +68,24 @@ fn before(now: Timestamp, seconds: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sip_fw_core::record::EventName;
 
     use super::*;
-    use crate::store::StoreRules;
 
     #[test]
-    fn the_last_thousand_are_in_memory() {
-        let folder = std::env::temp_dir().join(format!("sip-fw-publisher-{}", std::process::id()));
-        let rules = StoreRules { keep: Duration::from_secs(1 << 40), bytes_max: 1 << 30 };
-        let (store, _) = Store::open(&folder, rules).unwrap();
-        let mut publisher = Publisher::new(Writer::start(|_| {}).unwrap(), Rc::new(store), 0, Vec::new());
+    fn remembers_the_last_thousand() {
+        let mut publisher = Publisher::new(Writer::start(|_| {}).unwrap());
         for n in 0..HISTORY_RECORDS_MAX as i64 + 5 {
             publisher.tell(Record::new(Timestamp { unix_ms: n * 1000 }, EventName::Expire));
         }
         let now = Timestamp { unix_ms: (HISTORY_RECORDS_MAX as i64 + 4) * 1000 };
         let count = |since, follow| match publisher.records(since, follow, now) {
-            Response::Records { history, live, .. } => (history.len(), live.is_some()),
+            Response::Records { history, live } => (history.len(), live.is_some()),
             Response::Reply(_) => (0, false),
         };
         assert_eq!(count(None, false), (HISTORY_RECORDS_MAX, false));
         assert_eq!(count(Some(2), false), (3, false));
         assert_eq!(count(None, true), (0, true), "those who follow ask for the past or do not get it");
         assert_eq!(count(Some(u64::MAX), true), (HISTORY_RECORDS_MAX, true));
-        drop(publisher);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

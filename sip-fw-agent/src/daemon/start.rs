@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::rc::Rc;
 use std::time::Instant;
 
 use libsystemd::daemon::{NotifyState, notify};
@@ -19,10 +18,8 @@ use super::event_loop::Inputs;
 use super::matches::Matches;
 use super::prepare::{self, Ready};
 use super::publisher::Publisher;
-use super::remembered::{Remembered, Restored, Terms, restore};
 use super::state::{Choice, State};
 use super::trial::Waiting;
-use crate::clock;
 use crate::config::{self, Config};
 use crate::control::execute::count_prefixes;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure};
@@ -33,7 +30,6 @@ use crate::kernel::{self, Kernel, KernelError, LoadOptions, Tables};
 use crate::lists::{Lists, Named};
 use crate::report::Reporter;
 use crate::report::writer::Writer;
-use crate::store::{Recalled, Store};
 
 /// Starts; the caller is inside the runtime and holds the lock.
 ///
@@ -89,8 +85,6 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     let file = config::read(&options.file).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
     let confirm_until_ns = kernel.tables.live()?.confirm_until_ns;
     let choice = state.choose(&file, confirm_until_ns > kernel::now_ns());
-    let (store, mut recalled) = Store::open(&config.paths.state, config.store)
-        .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the store: {error}")))?;
     let mut generation = match kernel.tables.in_force()? {
         Some(earlier) => earlier.header()?.generation,
         None => 0,
@@ -105,9 +99,8 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         Choice::Before(text) => (former(text, next()).await?, None),
         Choice::Waiting { text, before } => (former(text, next()).await?, Some(former(before, next()).await?)),
     };
-    let controller = Controller::new(prepare::rules(&ready.config));
-    let restored = begin_live(&mut kernel.tables, &recalled, &controller, kernel.taken_over.is_incomplete)?;
     // From here on the new rules are in force, in the programs of an earlier agent, too.
+    begin_live(&mut kernel.tables)?;
     match &before {
         Some(_) => kernel.tables.replace_tentative(&ready.compiled.loaded)?,
         None => kernel.tables.put_in_force(&ready.compiled.loaded)?,
@@ -118,13 +111,11 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     lists.adopt(prepared);
     let attachments = kernel.attach(&config.interfaces)?;
     let others = kernel.detach_others(&config.interfaces)?;
-    kernel.end_migration()?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, permits)));
-    let store = Rc::new(store);
     let mut agent = Agent {
         kernel,
-        controller,
-        publisher: Publisher::new(log, Rc::clone(&store), recalled.last_event, std::mem::take(&mut recalled.recent)),
+        controller: Controller::new(prepare::rules(&config)),
+        publisher: Publisher::new(log),
         file: options.file.clone(),
         services: services::views(&config.ports(), &config.service_kinds(), &config.service_names()),
         config,
@@ -141,13 +132,9 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         lists,
         matches: Matches::default(),
         state,
-        store,
-        remembered: Remembered::default(),
-        ticks_to_peers: 0,
         outcomes,
     };
-    agent.take_up(&recalled, restored);
-    drop(recalled);
+    agent.publisher.alerts.replace(&agent.config.alerts);
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });
     if let Choice::Before(_) = choice {
         let file = options.file.display();
@@ -180,28 +167,13 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     Ok((agent, inputs))
 }
 
-/// Fresh maps, and those of an earlier version with another layout, are filled with what is remembered from before a reboot; others are the truth. The secret of the hashes, which stays
-/// while the maps live, comes last: an agent that is killed meanwhile finds the maps as fresh as they were.
-fn begin_live(
-    tables: &mut Tables,
-    recalled: &Recalled,
-    controller: &Controller,
-    is_incomplete: bool,
-) -> Result<Option<Restored>, KernelError> {
+/// The secret of the hashes stays while the maps live.
+fn begin_live(tables: &mut Tables) -> Result<(), KernelError> {
     let live = tables.live()?;
-    let mut restored = None;
-    if live.hash_seed == 0 || is_incomplete {
-        let terms = Terms::of(controller, clock::now());
-        restored = Some(restore(tables, recalled, &controller.rules().settings, terms));
-        let random = || {
-            host::random_seed()
-                .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })
-        };
-        if live.hash_seed == 0 {
-            let hash_seed = recalled.hash_seed.map_or_else(random, Ok)?;
-            tables.write_live(&Live { hash_seed, ..live })?;
-        }
+    if live.hash_seed == 0 {
+        let hash_seed = host::random_seed()
+            .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })?;
+        tables.write_live(&Live { hash_seed, ..live })?;
     }
-    count_prefixes(tables)?;
-    Ok(restored)
+    count_prefixes(tables)
 }

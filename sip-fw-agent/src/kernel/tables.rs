@@ -35,9 +35,10 @@ impl Tables {
     /// # Errors
     /// [`KernelError::NotAttached`] if nothing is pinned; otherwise what does not fit.
     pub fn open(pins: &Path) -> Result<Self, KernelError> {
-        if !pins::maps(pins).exists() {
+        let folder = pins::root(pins);
+        if !folder.join("maps").exists() {
             pins::refuse_other_versions(pins)?;
-            return Err(KernelError::NotAttached(pins::root(pins)));
+            return Err(KernelError::NotAttached(folder));
         }
         let mut tables = Self::from_maps(|name| {
             let path = pins::map(pins, name);
@@ -171,22 +172,6 @@ impl Tables {
         found(self.strikes.get(&source, 0), "cannot read strikes")
     }
 
-    /// The proven failures of every source, recent or not.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn all_strikes(&self) -> Result<Vec<(Source, Strikes)>, KernelError> {
-        snapshot(self.strikes.iter(), "cannot list the strikes")
-    }
-
-    /// Writes the proven failures of a source.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn put_strikes(&mut self, source: Source, strikes: &Strikes) -> Result<(), KernelError> {
-        self.strikes.insert(source, strikes, 0).map_err(failed("cannot write strikes"))
-    }
-
     /// Forgets the proven failures of a source.
     ///
     /// # Errors
@@ -201,14 +186,6 @@ impl Tables {
     /// If the kernel refuses.
     pub fn peers(&self) -> Result<Vec<(PeerKey, Peer)>, KernelError> {
         snapshot(self.peers.iter(), "cannot list the known peers")
-    }
-
-    /// Writes a known peer, or a user of it.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn put_peer(&mut self, key: PeerKey, peer: &Peer) -> Result<(), KernelError> {
-        self.peers.insert(key, peer, 0).map_err(failed("cannot write a known peer"))
     }
 
     /// A known peer.

@@ -1,6 +1,7 @@
 //! The configuration as everything else sees it: every value is in its range.
 
 mod access;
+mod alerts;
 mod ban;
 mod check;
 mod feeds;
@@ -13,7 +14,6 @@ mod paths;
 mod scanners;
 mod services;
 mod url;
-mod store;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,9 +26,8 @@ use sip_fw_core::source::Ipv6Prefix;
 
 use self::check::Check;
 use super::raw::{Raw, Spot};
-use super::{AccessRule, DefaultAction, Fault, FeedRules};
+use super::{AccessRule, AlertRules, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
-use crate::store::StoreRules;
 
 pub use self::ban::BanRules;
 pub use self::paths::Paths;
@@ -87,8 +86,8 @@ pub struct Config {
     pub prefixes_max: u32,
     /// What scanners write.
     pub signatures: SignatureTable,
-    /// Bounds of what is kept on disk.
-    pub store: StoreRules,
+    /// Who is told what happens, beside the journal.
+    pub alerts: AlertRules,
 }
 
 impl Config {
@@ -163,7 +162,7 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         dns_servers: check.name_servers(raw.dns_servers.as_ref()),
         prefixes_max: check.prefixes_max(&raw.limits),
         signatures: check.scanners(&raw.scanners),
-        store: check.store(&raw.store),
+        alerts: check.alerts(raw),
         services,
         feeds,
     };
