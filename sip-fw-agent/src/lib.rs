@@ -1,16 +1,20 @@
 //! The sip-fw agent: it loads the kernel programs, tells them the rules, keeps an eye on them, and tells people.
 //!
+//! * [`alert`]: syslog, webhooks and hooks that are told what happens.
 //! * [`cli`]: one file per verb.
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
 //! * [`files`]: reading and replacing them.
+//! * [`http`]: asking servers.
 //! * [`kernel`]: the only code that knows aya.
 //! * [`lists`]: the addresses of access rules that come from name servers, files, feeds and a country database.
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
 //! * [`store`]: what happened, and what must outlive a reboot, on disk.
 
+pub mod alert;
+pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +23,7 @@ pub mod daemon;
 pub mod exit_code;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod kernel;
 pub mod lists;
 pub mod replay;

@@ -262,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn every_name() {
+        for (number, event) in EventName::ALL.into_iter().enumerate() {
+            assert_eq!(number, event as usize, "in their order, none left out");
+            assert_eq!(EventName::from_name(event.name()), Some(event));
+            assert_eq!(serde_json::to_value(event).unwrap(), event.name());
+        }
+        assert_eq!(EventName::ALL.len(), EventName::Degraded as usize + 1, "Degraded is the last one");
+        assert_eq!(EventName::from_name("Ban"), None);
+    }
+
+    #[test]
     fn one_line_of_text() {
         assert_eq!(
             ban().to_string(),

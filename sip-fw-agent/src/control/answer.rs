@@ -23,8 +23,8 @@ use super::explain::explain;
 use super::protocol::{Failure, Length, Request};
 use super::services;
 use super::view::{
-    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView, ServiceView,
-    ShunView, SourceView, SourcesView, StatusView, UnbannedView,
+    AgentView, AlertView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView,
+    ServiceView, ShunView, SourceView, SourcesView, StatusView, UnbannedView,
 };
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
@@ -41,6 +41,8 @@ pub struct AgentInfo {
     pub services: Vec<ServiceView>,
     /// Its store; only `status` asks for it.
     pub store: Option<StoreView>,
+    /// Who is told what happens.
+    pub alerts: Vec<AlertView>,
 }
 
 /// What answers are made of.
@@ -141,6 +143,7 @@ impl Desk<'_> {
             rules: RulesView::new(&settings),
             bans_active,
             sources: self.tables.sources()?.len(),
+            alerts: self.agent.as_ref().map_or_else(Vec::new, |agent| agent.alerts.clone()),
             counters: totals,
             per_cpu,
         })

@@ -32,6 +32,9 @@ pub struct StatusView {
     pub bans_active: usize,
     /// Sources seen.
     pub sources: usize,
+    /// Who is told what happens, beside the journal; unknown while no agent runs.
+    #[serde(default)]
+    pub alerts: Vec<AlertView>,
     /// Packets and bytes by reason.
     pub counters: BTreeMap<String, CounterView>,
     /// The same for each CPU.
@@ -53,6 +56,23 @@ pub struct AgentView {
     pub events_lost: u64,
     /// `enforce` or `observe`.
     pub mode: String,
+}
+
+/// How one of those who are told fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertView {
+    /// Its name.
+    pub name: String,
+    /// `syslog`, `webhook` or `exec`.
+    pub kind: String,
+    /// `ok` or `failing`.
+    pub state: String,
+    /// The last failure.
+    pub last_error: Option<String>,
+    /// Alerts delivered.
+    pub sent: u64,
+    /// Records that found its queue full, and alerts that were given up.
+    pub dropped: u64,
 }
 
 /// How the programs are attached to one interface.

@@ -169,6 +169,7 @@ impl Agent {
             .and_then(|()| self.look_at_interfaces())
             .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
         self.complain(trouble.filter(|_| !taken_off));
+        self.publisher.look_at_alerts();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -193,6 +194,7 @@ impl Agent {
             uptime_seconds: self.started.elapsed().as_secs(),
             services: self.services.clone(),
             store: matches!(request, Request::Status).then(|| self.store.view()),
+            alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
             Request::Ban { .. } => {

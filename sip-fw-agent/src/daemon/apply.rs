@@ -166,6 +166,9 @@ impl Agent {
         }
         self.services = services::views(&config.ports(), &config.service_kinds(), &config.service_names());
         self.matches.forget();
+        if self.config.alerts != config.alerts {
+            self.publisher.alerts.replace(&config.alerts);
+        }
         Before {
             lists,
             config: std::mem::replace(&mut self.config, config),

@@ -8,6 +8,7 @@ use sip_fw_core::record::Record;
 use sip_fw_core::time::Timestamp;
 use tokio::sync::broadcast;
 
+use crate::alert::Alerts;
 use crate::clock;
 use crate::control::protocol::{FOLLOW_LAG_MAX, HISTORY_RECORDS_MAX};
 use crate::control::server::{Response, Stored};
@@ -23,6 +24,8 @@ pub struct Publisher {
     /// The last ones, under their numbers.
     history: VecDeque<(i64, Arc<Record>)>,
     live: broadcast::Sender<Arc<Record>>,
+    /// Who is told beside the log.
+    pub alerts: Alerts,
 }
 
 impl Publisher {
@@ -31,12 +34,23 @@ impl Publisher {
         let history = recent.into_iter().map(|(number, record)| (number, Arc::new(record))).collect();
         // Where the store could not be read, its numbers are not known: a clock that counts faster than events come avoids them.
         let next = last.saturating_add(1).max(clock::wall().unix_ms.saturating_mul(1000));
-        Self { log, store, next, history, live: broadcast::Sender::new(FOLLOW_LAG_MAX) }
+        let live = broadcast::Sender::new(FOLLOW_LAG_MAX);
+        Self { log, store, next, history, live, alerts: Alerts::default() }
     }
 
     /// Tells one record.
     pub fn tell(&mut self, record: Record) {
         let record = Arc::new(record);
+        self.alerts.tell(&record);
+        self.note(record);
+    }
+
+    /// Tells how those who are told fare. Not them: one that fails would cause the next failure.
+    pub fn look_at_alerts(&mut self) {
+        self.alerts.news().into_iter().for_each(|record| self.note(Arc::new(record)));
+    }
+
+    fn note(&mut self, record: Arc<Record>) {
         self.log.tell(Arc::clone(&record));
         let number = self.next;
         self.next = number.saturating_add(1);

@@ -146,6 +146,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         ticks_to_peers: 0,
         outcomes,
     };
+    agent.publisher.alerts.replace(&agent.config.alerts);
     agent.take_up(&recalled, restored);
     drop(recalled);
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });

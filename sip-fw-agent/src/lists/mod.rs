@@ -24,8 +24,6 @@ mod watch;
 #[cfg(test)]
 mod test_dns;
 #[cfg(test)]
-mod test_http;
-#[cfg(test)]
 mod tests;
 
 pub use keeper::Lists;

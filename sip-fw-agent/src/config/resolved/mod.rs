@@ -1,6 +1,7 @@
 //! The configuration as everything else sees it: every value is in its range.
 
 mod access;
+mod alerts;
 mod ban;
 mod check;
 mod feeds;
@@ -13,6 +14,7 @@ mod paths;
 mod scanners;
 mod services;
 mod store;
+mod url;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -25,7 +27,7 @@ use sip_fw_core::source::Ipv6Prefix;
 
 use self::check::Check;
 use super::raw::{Raw, Spot};
-use super::{AccessRule, DefaultAction, Fault, FeedRules};
+use super::{AccessRule, AlertRules, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
 use crate::store::StoreRules;
 
@@ -88,6 +90,8 @@ pub struct Config {
     pub signatures: SignatureTable,
     /// Bounds of what is kept on disk.
     pub store: StoreRules,
+    /// Who is told what happens, beside the journal.
+    pub alerts: AlertRules,
 }
 
 impl Config {
@@ -163,6 +167,7 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         prefixes_max: check.prefixes_max(&raw.limits),
         signatures: check.scanners(&raw.scanners),
         store: check.store(&raw.store),
+        alerts: check.alerts(raw),
         services,
         feeds,
     };
