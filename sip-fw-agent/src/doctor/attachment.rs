@@ -23,11 +23,13 @@ fn attached(interface: &Interface) -> Finding {
     let (ingress, egress) = (interface.ingress(), interface.egress());
     let how = format!("ingress {ingress}, egress {egress}");
     let again = "restart the agent: sip-fw run, or systemctl restart sip-fw";
-    if interface.attachment.as_ref().is_some_and(|attachment| attachment.dead) {
-        return problem(format!(
-            "{name} is another interface than the one that was attached to; nothing is dropped there"
-        ))
-        .advise(again);
+    match &interface.attachment {
+        Err(error) => return unknown(Group::Attachment, "attached", error).of(name),
+        Ok(Some(attachment)) if attachment.dead => {
+            let why = "its links lead nowhere any more: it was replaced, or somebody detached the programs";
+            return problem(format!("{name}: {why}; nothing is dropped there")).advise(again);
+        }
+        Ok(_) => {}
     }
     match (ingress, egress) {
         ("none", "none") => {
@@ -63,7 +65,9 @@ fn others(interface: &Interface) -> Finding {
         (Ok(arriving), Ok(leaving)) => (arriving, leaving),
         (Err(error), _) | (_, Err(error)) => return unknown(Group::Attachment, "other-programs", error).of(name),
     };
-    let ours = interface.ours.as_ref().ok().copied().flatten();
+    let Ok(ours) = interface.ours else {
+        return unknown(Group::Attachment, "other-programs", "which programs are sip-fw's").of(name);
+    };
     let mut xdp = interface.xdp.iter().filter(|program| Some(program.id) != ours);
     if let (Some(program), None) = (xdp.next(), ours) {
         return found(State::Problem, format!("{name}: XDP {} is in the place of sip-fw's", named(program)))
@@ -107,13 +111,17 @@ mod tests {
             name: "eth0".to_owned(),
             link: Some(link),
             driver: Some("ixgbe".to_owned()),
-            attachment: Some(attachment),
+            attachment: Ok(Some(attachment)),
             ours: Ok(Some(7)),
             xdp: vec![LoadedProgram { id: 7, name: "sip_fw_ingress".to_owned() }],
             arriving: Ok(Vec::new()),
             leaving: Ok(vec![hook("TCX program 8 \"sip_fw_egress\"", true)]),
             offloads: Ok(Vec::new()),
         }
+    }
+
+    fn attachment(interface: &mut Interface) -> &mut Attachment {
+        interface.attachment.as_mut().unwrap().as_mut().unwrap()
     }
 
     fn hook(text: &str, ours: bool) -> Hook {
@@ -143,29 +151,30 @@ mod tests {
         };
         for (change, state, text) in [
             ((|i| i.link = None) as fn(&mut Interface), State::Problem, "there is no interface it"),
-            (|i| i.attachment = None, State::Problem, "nothing is attached to it: nothing is dropped there"),
+            (|i| i.attachment = Ok(None), State::Problem, "nothing is attached to it: nothing is dropped there"),
             (
                 |i| i.link.as_mut().unwrap().xdp.clear(),
                 State::Problem,
                 "it: the kernel does not run sip-fw's program there",
             ),
             (
-                |i| i.attachment.as_mut().unwrap().egress = "none",
+                |i| attachment(i).egress = "none",
                 State::Problem,
                 "it: ingress native, egress none: no failure is seen there",
             ),
             (
-                |i| i.attachment.as_mut().unwrap().ingress = "none",
+                |i| attachment(i).ingress = "none",
                 State::Problem,
                 "it: ingress none, egress tcx: nothing is dropped there",
             ),
             (
-                |i| i.attachment.as_mut().unwrap().dead = true,
+                |i| attachment(i).dead = true,
                 State::Problem,
-                "it is another interface than the one that was attached to; nothing is dropped there",
+                "it: its links lead nowhere any more: it was replaced, or somebody detached the programs; nothing is dropped there",
             ),
             (|i| i.link.as_mut().unwrap().up = false, State::Warning, "it: ingress native, egress tcx, but it is down"),
             (|i| i.ours = Err("EPERM".to_owned()), State::Note, "cannot be told: EPERM"),
+            (|i| i.attachment = Err("EPERM".to_owned()), State::Note, "cannot be told: EPERM"),
         ] {
             assert_eq!(attached(change), (state, text.to_owned()));
         }

@@ -156,7 +156,8 @@ impl<'a> Canary<'a> {
             user: Text::EMPTY,
             user_agent: Text::EMPTY,
         };
-        Ok(tables.put_new_ban(source, &ban)?.then_some(Self { tables, source }))
+        // Made only then: dropping it removes the ban of its source.
+        if tables.put_new_ban(source, &ban)? { Ok(Some(Self { tables, source })) } else { Ok(None) }
     }
 
     fn run(&mut self, pins: &Path, frame: &[u8], observe: bool) -> Result<Vec<Run>, KernelError> {

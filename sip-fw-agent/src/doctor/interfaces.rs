@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use sip_fw_common::abi::PROGRAM_EGRESS;
-
 use crate::host::{self, Filter, filters};
-use crate::kernel::{AttachedIngress, Attachment, LoadedProgram, Tables, loaded, tcx_programs};
+use crate::kernel::{
+    AttachedIngress, Attachment, KernelError, LoadedProgram, Tables, egress_program, loaded, tcx_programs,
+};
 
 /// An interface of the configuration.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub struct Interface {
     pub link: Option<host::Interface>,
     /// Its driver, or what stands in its place.
     pub driver: Option<String>,
-    /// What is pinned for it.
-    pub attachment: Option<Attachment>,
+    /// What is pinned for it; why that cannot be told.
+    pub attachment: Result<Option<Attachment>, String>,
     /// Number of the ingress program that its pinned link runs; why that cannot be told.
     pub ours: Result<Option<u32>, String>,
     /// The XDP programs on it.
@@ -40,22 +40,29 @@ pub struct Hook {
 }
 
 impl Interface {
-    /// Looks at an interface.
+    /// Looks at an interface. `pinned`: what is pinned, or why that cannot be told.
     #[must_use]
-    pub fn gather(name: &str, pins: &Path, tables: Option<&Tables>, links: &[host::Interface]) -> Self {
+    pub fn gather(
+        name: &str,
+        pins: &Path,
+        pinned: &Result<Vec<Attachment>, String>,
+        links: &[host::Interface],
+    ) -> Self {
         let link = links.iter().find(|link| link.name == name).cloned();
-        let attachments = tables.and_then(|tables| tables.attachments().ok()).unwrap_or_default();
+        let of_pins = |found: Result<Option<u32>, KernelError>| match pinned {
+            Ok(_) => found.map_err(|error| error.to_string()),
+            Err(error) => Err(error.clone()),
+        };
         let side = |leaving| match &link {
-            Some(link) => hooks(link, leaving),
+            Some(link) => of_pins(egress_program(pins, name)).and_then(|ours| hooks(link, leaving, ours)),
             None => Ok(Vec::new()),
         };
         let program = |id: &u32| loaded(*id).unwrap_or(LoadedProgram { id: *id, name: String::new() });
+        let attachment = |all: &Vec<Attachment>| all.iter().find(|attachment| attachment.interface == name).cloned();
         Self {
             driver: link.as_ref().and_then(host::driver),
-            attachment: attachments.into_iter().find(|attachment| attachment.interface == name),
-            ours: AttachedIngress::of(pins, name)
-                .map(|program| program.map(|program| program.id))
-                .map_err(|error| error.to_string()),
+            attachment: pinned.as_ref().map(attachment).map_err(Clone::clone),
+            ours: of_pins(AttachedIngress::of(pins, name).map(|program| program.map(|program| program.id))),
             xdp: link.iter().flat_map(|link| &link.xdp).map(program).collect(),
             arriving: side(false),
             leaving: side(true),
@@ -68,32 +75,41 @@ impl Interface {
     /// How arriving packets meet sip-fw: `native`, `generic` or `none`.
     #[must_use]
     pub fn ingress(&self) -> &'static str {
-        self.attachment.as_ref().map_or("none", |attachment| attachment.ingress)
+        self.pinned().map_or("none", |attachment| attachment.ingress)
     }
 
     /// How leaving packets meet sip-fw: `tcx`, `clsact` or `none`.
     #[must_use]
     pub fn egress(&self) -> &'static str {
-        self.attachment.as_ref().map_or("none", |attachment| attachment.egress)
+        self.pinned().map_or("none", |attachment| attachment.egress)
+    }
+
+    fn pinned(&self) -> Option<&Attachment> {
+        self.attachment.as_ref().ok().and_then(Option::as_ref)
     }
 }
 
-/// TCX programs come before the filters of clsact.
-fn hooks(link: &host::Interface, leaving: bool) -> Result<Vec<Hook>, String> {
-    let tcx = tcx_programs(&link.name, leaving).map_err(|error| error.to_string())?.unwrap_or_default();
-    let program = |program: LoadedProgram| Hook {
-        ours: program.name == PROGRAM_EGRESS,
-        text: format!("TCX {}", named(&program)),
-    };
-    let clsact = filters(link, leaving).map_err(|error| error.to_string())?;
-    Ok(tcx.into_iter().map(program).chain(clsact.into_iter().map(filter)).collect())
+/// Every attachment that is pinned.
+///
+/// # Errors
+///
+/// When the pins are not for this user to see: what is not seen is not therefore missing.
+pub fn pinned(tables: &Result<Tables, KernelError>) -> Result<Vec<Attachment>, String> {
+    match tables {
+        Ok(tables) => tables.attachments().map_err(|error| error.to_string()),
+        Err(_) if host::effective_uid() == 0 => Ok(Vec::new()),
+        Err(error) => Err(format!("{error}, or is not for this user to see; run this as root")),
+    }
 }
 
-fn filter(filter: Filter) -> Hook {
-    let Filter { priority, kind, name } = filter;
-    let ours = name.as_deref() == Some(PROGRAM_EGRESS);
-    let name = name.map_or_else(String::new, |name| format!(" \"{name}\""));
-    Hook { ours, text: format!("tc filter {kind}{name} (priority {priority})") }
+/// TCX programs come before the filters of clsact. `ours`: number of sip-fw's.
+fn hooks(link: &host::Interface, leaving: bool, ours: Option<u32>) -> Result<Vec<Hook>, String> {
+    let tcx = tcx_programs(&link.name, leaving).map_err(|error| error.to_string())?.unwrap_or_default();
+    let clsact = filters(link, leaving).map_err(|error| error.to_string())?;
+    let program =
+        |program: LoadedProgram| Hook { ours: ours == Some(program.id), text: format!("TCX {}", named(&program)) };
+    let filter = |filter: Filter| Hook { ours: ours.is_some() && ours == filter.program, text: filter.to_string() };
+    Ok(tcx.into_iter().map(program).chain(clsact.into_iter().map(filter)).collect())
 }
 
 /// A program for people.

@@ -60,7 +60,7 @@ pub fn examine(patient: Patient<'_>) -> Report {
     let mut findings = agent::judge(&agent::Facts { path, file: &file, socket: &paths.socket, status });
     findings.extend(kernel::judge(&kernel::Facts::gather(&paths.pins)));
     match host::interfaces() {
-        Ok(links) => findings.extend(network(config.as_ref(), paths, tables.as_ref().ok(), &links)),
+        Ok(links) => findings.extend(network(config.as_ref(), paths, &tables, &links)),
         Err(error) => findings.push(finding::unknown(Group::Attachment, "attached", error)),
     }
     if let (Ok(status), Ok(tables)) = (status, &tables) {
@@ -78,33 +78,40 @@ pub fn examine(patient: Patient<'_>) -> Report {
 }
 
 /// What concerns interfaces and ports.
-fn network(config: Option<&Config>, paths: &Paths, tables: Option<&Tables>, links: &[host::Interface]) -> Vec<Finding> {
-    let attached = tables.and_then(|tables| tables.attachments().ok()).unwrap_or_default();
+fn network(
+    config: Option<&Config>,
+    paths: &Paths,
+    tables: &Result<Tables, KernelError>,
+    links: &[host::Interface],
+) -> Vec<Finding> {
+    let pinned = interfaces::pinned(tables);
     let names: Vec<String> = match config {
         Some(config) => config.interfaces.clone(),
-        None => attached.into_iter().map(|attachment| attachment.interface).collect(),
+        None => pinned.iter().flatten().map(|attachment| attachment.interface.clone()).collect(),
     };
-    let interfaces: Vec<_> = names.iter().map(|name| Interface::gather(name, &paths.pins, tables, links)).collect();
+    let seen: Vec<_> = names.iter().map(|name| Interface::gather(name, &paths.pins, &pinned, links)).collect();
     let services = config.map_or(&[][..], |config| config.services.as_slice());
     let reads_tcp =
         services.iter().any(|service| service.kind == ServiceKind::Sip && service.listen.iter().any(|range| range.tcp));
-    let mut findings: Vec<_> = interfaces
-        .iter()
-        .flat_map(|interface| attachment::judge(interface).into_iter().chain(nic::judge(interface, reads_tcp)))
-        .collect();
+    let of_interface =
+        |seen: &Interface| attachment::judge(seen).into_iter().chain(nic::judge(seen, reads_tcp)).collect::<Vec<_>>();
+    let mut findings: Vec<_> = seen.iter().flat_map(of_interface).collect();
     if config.is_none() {
         return findings;
     }
-    let listeners = host::listeners().map_err(|error| error.to_string());
-    let protected: BTreeSet<&str> =
-        interfaces.iter().filter(|found| found.ingress() != "none").map(|found| found.name.as_str()).collect();
-    let unattached = unattached(links, &protected, &host::interface_addresses());
-    let facts = services::Facts { services, listeners, unattached };
+    // Where the pins are not to be seen, the interfaces of the configuration are taken for protected.
+    let is_protected = |seen: &&Interface| seen.ingress() != "none" || seen.attachment.is_err();
+    let protected = seen.iter().filter(is_protected).map(|seen| seen.name.as_str()).collect();
+    let facts = services::Facts {
+        services,
+        listeners: host::listeners().map_err(|error| error.to_string()),
+        unattached: unattached(links, &protected, &host::interface_addresses()),
+    };
     findings.extend(services::judge(&facts));
     let listeners = facts.listeners.as_deref().unwrap_or_default();
     let all: Vec<_> = listeners.iter().collect();
     let reached_past = facts.unattached.iter().any(|found| !services::reachable(services, &all, found).is_empty());
-    let nonces = tables.map(|_| count_nonces(&paths.pins).map_err(|error| error.to_string()));
+    let nonces = tables.as_ref().ok().map(|_| count_nonces(&paths.pins).map_err(|error| error.to_string()));
     findings.extend(pbx::judge(&pbx::Facts { services, listeners, reached_past, nonces }));
     findings
 }
@@ -115,13 +122,28 @@ fn unattached(
     protected: &BTreeSet<&str>,
     addresses: &[(String, IpAddr)],
 ) -> Vec<Unattached> {
-    let bare = |link: &&host::Interface| link.up && !link.loopback && !is_protected(link, links, protected, 0);
-    let unattached = |link: &host::Interface| Unattached {
-        name: link.name.clone(),
-        addresses: addresses.iter().filter(|(name, _)| *name == link.name).map(|(_, address)| *address).collect(),
-        inner: !link.ethernet || link.kind.as_deref() == Some("bridge"),
+    let is_port = |link: &host::Interface| {
+        let controller = links.iter().find(|found| Some(found.index) == link.controller);
+        controller.is_some_and(|found| matches!(found.kind.as_deref(), Some("bridge" | "bond" | "team")))
+    };
+    // What arrives at a port, its controller takes.
+    let bare = |link: &&host::Interface| {
+        link.up && !link.loopback && !is_port(link) && !is_protected(link, links, protected, 0)
+    };
+    let unattached = |link: &host::Interface| {
+        let own = addresses.iter().filter(|(name, _)| *name == link.name);
+        let addresses: Vec<_> = own.map(|(_, address)| *address).collect();
+        let near = !link.ethernet || link.kind.as_deref() == Some("bridge") || addresses.iter().all(is_link_local);
+        Unattached { name: link.name.clone(), addresses, near }
     };
     links.iter().filter(bare).map(unattached).filter(|found| !found.addresses.is_empty()).collect()
+}
+
+const fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
 /// Interfaces are stacked a few deep; what is deeper is no honest configuration.
@@ -165,18 +187,19 @@ mod tests {
             link(5, "bond0", None, None),
             link(6, "wg0", None, None),
             link(7, "down0", None, None),
-            link(8, "quiet0", None, None),
+            link(8, "bare0", None, None),
             // Each below the other: no kernel allows it.
             link(9, "a", Some(10), None),
             link(10, "b", Some(9), None),
         ];
+        links[4].kind = Some("bond".to_owned());
         links[5].ethernet = false;
         links[6].up = false;
         let address = |name: &str| (name.to_owned(), "192.0.2.1".parse().unwrap());
-        let addresses: Vec<_> = ["eth0", "eth0.100", "bond0", "wg0", "down0", "a", "b"].map(address).into();
+        let addresses: Vec<_> = ["eth0", "eth0.100", "eth1", "bond0", "wg0", "down0", "a", "b"].map(address).into();
         let names = |protected: &[&str]| {
             let found = unattached(&links, &protected.iter().copied().collect(), &addresses).into_iter();
-            found.map(|found| format!("{}{}", found.name, if found.inner { "?" } else { "" })).collect::<Vec<_>>()
+            found.map(|found| format!("{}{}", found.name, if found.near { "?" } else { "" })).collect::<Vec<_>>()
         };
         assert_eq!(names(&["eth0"]), ["bond0", "wg0?", "a", "b"]);
         assert_eq!(names(&["eth0", "eth1"]), ["bond0", "wg0?", "a", "b"], "half of a bond");

@@ -58,7 +58,8 @@ fn mode(interface: &Interface) -> Finding {
     let driver = driver.as_deref();
     let shown = driver.unwrap_or("an unknown driver");
     if interface.ingress() == "native" {
-        return found(State::Ok, format!("{name}: {shown} drops banned packets itself"));
+        let mtu = interface.link.as_ref().map_or(0, |link| link.mtu);
+        return found(State::Ok, format!("{name}: {shown} drops banned packets itself, with an MTU of {mtu}"));
     }
     if driver.is_none_or(|driver| !NATIVE.contains(&driver)) {
         return found(State::Note, format!("{name}: {shown} has no native XDP, so that dropping a packet costs more"));
@@ -125,7 +126,7 @@ mod tests {
             name: "eth0".to_owned(),
             link: Some(link),
             driver: Some(driver.to_owned()),
-            attachment: Some(Attachment { interface: "eth0".to_owned(), ingress, egress: "tcx", dead: false }),
+            attachment: Ok(Some(Attachment { interface: "eth0".to_owned(), ingress, egress: "tcx", dead: false })),
             ours: Ok(Some(7)),
             xdp: Vec::new(),
             arriving: Ok(Vec::new()),

@@ -37,8 +37,8 @@ pub struct Unattached {
     pub name: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// It leads to containers, or into a tunnel: whoever is there came another way.
-    pub inner: bool,
+    /// Only containers, neighbours, and whoever is in a tunnel reach it.
+    pub near: bool,
 }
 
 /// What is to be said of them.
@@ -183,12 +183,12 @@ fn unattached(facts: &Facts<'_>, listeners: &[&Listener]) -> Vec<Finding> {
         if ports.is_empty() {
             continue;
         }
-        let Unattached { name, addresses, inner } = interface;
+        let Unattached { name, addresses, near } = interface;
         let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
         let ports = ports.into_iter().collect::<Vec<_>>().join(", ");
         let text =
             format!("{name} ({}) is not protected: {ports} can be reached there past sip-fw", addresses.join(", "));
-        let state = if *inner { State::Note } else { State::Warning };
+        let state = if *near { State::Note } else { State::Warning };
         findings.push(
             Finding::new(Group::Services, "unattached", state, text).of(name).advise(format!(
                 "add \"{name}\" to `interfaces` and restart the agent, or let the PBX not listen there"
@@ -325,10 +325,10 @@ listen = ["udp/10000-20000", "tcp/5081"]
 
     #[test]
     fn ways_past_the_programs() {
-        let interface = |name: &str, addresses: &[&str], inner| Unattached {
+        let interface = |name: &str, addresses: &[&str], near| Unattached {
             name: name.to_owned(),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-            inner,
+            near,
         };
         let state = |port: &str, interface: Unattached| {
             let told = findings(vec![listener("asterisk", port)], vec![interface]);

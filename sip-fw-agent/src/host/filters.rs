@@ -1,5 +1,6 @@
 //! Filters of the kernel's traffic control on an interface.
 
+use std::fmt;
 use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -17,6 +18,19 @@ pub struct Filter {
     pub kind: String,
     /// Name of its BPF program.
     pub name: Option<String>,
+    /// Number of its BPF program.
+    pub program: Option<u32>,
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { priority, kind, name, .. } = self;
+        write!(f, "tc filter {kind}")?;
+        if let Some(name) = name {
+            write!(f, " \"{name}\"")?;
+        }
+        write!(f, " (priority {priority})")
+    }
 }
 
 /// The filters (clsact) for what leaves an interface, or for what arrives there, in the order in which packets meet them.
@@ -50,9 +64,13 @@ fn filter(message: TcMessage) -> Option<Filter> {
             _ => {}
         }
     }
-    let name = options?.into_iter().find_map(|option| match option {
-        TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name),
-        _ => None,
-    });
-    Some(Filter { priority, kind, name })
+    let mut filter = Filter { priority, kind, name: None, program: None };
+    for option in options? {
+        match option {
+            TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => filter.name = Some(name),
+            TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => filter.program = Some(id),
+            _ => {}
+        }
+    }
+    Some(filter)
 }

@@ -9,7 +9,7 @@ use aya_obj::programs::XdpAttachType;
 use sip_fw_common::abi::PROGRAM_INGRESS;
 
 use super::dry_run::Action;
-use super::pins::{INGRESS_MODES, existing_mode};
+use super::pins::{EGRESS_MODES, INGRESS_MODES, existing_mode};
 use super::{KernelError, pins};
 
 /// A program that is loaded, by its number in the kernel.
@@ -36,12 +36,7 @@ impl AttachedIngress {
     pub fn of(pins: &Path, interface: &str) -> Result<Option<Self>, KernelError> {
         let folder = pins::links(pins, interface);
         let Some(mode) = existing_mode(&folder, "ingress", INGRESS_MODES) else { return Ok(None) };
-        let path = folder.join(format!("ingress-{mode}"));
-        let opened = |error: &(dyn std::error::Error + 'static)| {
-            KernelError::access(format!("cannot open {}", path.display()), error)
-        };
-        let link = FdLink::from(PinnedLink::from_pin(&path).map_err(|error| opened(&error))?);
-        let id = link.info().map_err(|error| opened(&error))?.program_id();
+        let id = program_of_link(&folder.join(format!("ingress-{mode}")))?;
         let what = || format!("cannot get program {id}, attached to {interface}");
         let Some(info) = find(id)? else {
             return Err(KernelError::Access { what: what(), reason: "it was replaced meanwhile".to_owned() });
@@ -59,6 +54,33 @@ impl AttachedIngress {
         let run = self.xdp.test_run(options).map_err(|error| KernelError::access("cannot run ingress", &error))?;
         Ok(Action::of_xdp(run.return_value))
     }
+}
+
+/// Number of the egress program that is attached to an interface; None if none is pinned for it.
+///
+/// # Errors
+/// If the kernel refuses to say.
+pub fn egress_program(pins: &Path, interface: &str) -> Result<Option<u32>, KernelError> {
+    let folder = pins::links(pins, interface);
+    match existing_mode(&folder, "egress", EGRESS_MODES) {
+        Some("tcx") => program_of_link(&folder.join("egress-tcx")).map(Some),
+        Some(mode) => {
+            // A filter has no link; its program is pinned.
+            let path = folder.join(format!("egress-{mode}"));
+            let info = ProgramInfo::from_pin(&path).map_err(|error| cannot_open(&path, &error))?;
+            Ok(Some(info.id()))
+        }
+        None => Ok(None),
+    }
+}
+
+fn program_of_link(path: &Path) -> Result<u32, KernelError> {
+    let link = FdLink::from(PinnedLink::from_pin(path).map_err(|error| cannot_open(path, &error))?);
+    Ok(link.info().map_err(|error| cannot_open(path, &error))?.program_id())
+}
+
+fn cannot_open(path: &Path, error: &(dyn std::error::Error + 'static)) -> KernelError {
+    KernelError::access(format!("cannot open {}", path.display()), error)
 }
 
 /// The program of this number; without a name if it is gone.

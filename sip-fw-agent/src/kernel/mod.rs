@@ -22,7 +22,7 @@ mod tables;
 mod verify;
 
 pub use attach::Attachment;
-pub use attached::{AttachedIngress, LoadedProgram, loaded, tcx_programs};
+pub use attached::{AttachedIngress, LoadedProgram, egress_program, loaded, tcx_programs};
 pub use bench_run::BenchRun;
 pub use clock::now_ns;
 pub use dry_run::{Action, DryRun, ProgramCost};
