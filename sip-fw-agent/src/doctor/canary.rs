@@ -56,15 +56,14 @@ pub struct Flight {
 /// Lets a canary of each family fly, and says what became of them.
 #[must_use]
 pub fn examine(pins: &Path, tables: &mut Tables) -> Vec<Finding> {
-    let families: [(&str, fn(u8) -> IpAddr); 2] = [("canary-ipv4", ipv4), ("canary-ipv6", ipv6)];
-    let fly = |(check, address)| match fly(pins, tables, address) {
+    let mut of_family = |check, address: fn(u8) -> IpAddr| match fly(pins, tables, address) {
         Ok(Some(flight)) => judge(check, &flight),
         Ok(None) => {
             unknown(Group::Canary, check, "the access rules trust, or somebody banned, every address that was tried")
         }
         Err(error) => unknown(Group::Canary, check, error),
     };
-    families.map(fly).into()
+    vec![of_family("canary-ipv4", ipv4), of_family("canary-ipv6", ipv6)]
 }
 
 /// What is to be said of a flight.
