@@ -5,6 +5,7 @@
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
+//! * [`doctor`]: is this host really protected?
 //! * [`files`]: reading and replacing them.
 //! * [`http`]: asking servers.
 //! * [`kernel`]: the only code that knows aya.
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod doctor;
 pub mod exit_code;
 pub mod files;
 pub mod host;

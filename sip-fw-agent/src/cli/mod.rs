@@ -5,6 +5,7 @@ mod ban;
 mod bans;
 mod check;
 mod detach;
+mod doctor;
 mod events;
 mod explain;
 mod output;
@@ -78,6 +79,8 @@ enum Verb {
     Check(check::Args),
     /// Run a capture through the kernel programs, on its own clock, attached to nothing
     Replay(replay::Args),
+    /// Check whether this host is really protected
+    Doctor(doctor::Args),
     /// Take everything off at once: emergency off
     Detach(detach::Args),
 }
@@ -125,6 +128,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     match &cli.verb {
         Verb::Run(args) => run::run(&cli.config, args, output),
         Verb::Check(args) => check::run(&cli.config, args, output),
+        Verb::Doctor(args) => doctor::run(&cli.config, args, output),
         Verb::Replay(args) => replay::run(&cli.config, args, output),
         Verb::Status(args) => status::run(&site(cli)?, args),
         Verb::Bans(args) => bans::run(&site(cli)?, args),
@@ -229,6 +233,8 @@ mod tests {
             "check",
             "check x.toml",
             "detach",
+            "doctor --json",
+            "doctor --strict --quiet-for 1h",
             "replay a.pcap --local 192.0.2.10 --local 2001:db8::/48",
             "replay a.pcapng --local 192.0.2.10,192.0.2.11 --observe --json --write-kept b --write-dropped c",
         ] {
@@ -250,6 +256,7 @@ mod tests {
             "explain 1.2.3",
             "unban",
             "unban 203.0.113.9 --all",
+            "doctor --quiet-for long",
             "events --since yesterday",
             "run --kernel-log loud",
             "apply --force --confirm-within 60s",

@@ -17,7 +17,7 @@ mod start;
 mod state;
 mod trial;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
@@ -54,6 +54,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         let (agent, inputs) = start::start(options, config).await?;
         event_loop::run(agent, inputs, lock).await
     })
+}
+
+/// The text of the configuration that was last in force for good, from the state folder.
+#[must_use]
+pub fn text_in_force(state: &Path) -> Option<String> {
+    state::State::new(state).applied_text()
 }
 
 fn faulty(error: ConfigError) -> Failure {

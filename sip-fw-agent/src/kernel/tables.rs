@@ -14,6 +14,9 @@ use sip_fw_common::reason::Reason;
 use super::rule_sets::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
+/// BPF_NOEXIST (linux/bpf.h).
+const NO_EXIST: u64 = 1;
+
 /// The maps, typed. The kernel is the truth of what is enforced: nothing is cached here.
 pub struct Tables {
     pub(super) live: Array<MapData, Live>,
@@ -102,6 +105,20 @@ impl Tables {
             ban.level = ban.level.max(earlier.level);
         }
         self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
+    }
+
+    /// Writes a ban of a source that has none, not even a remembered one; false if it has.
+    ///
+    /// # Errors
+    /// If the table is full or the kernel refuses.
+    pub fn put_new_ban(&mut self, source: Source, ban: &Ban) -> Result<bool, KernelError> {
+        match self.bans.insert(source, ban, NO_EXIST) {
+            Ok(()) => Ok(true),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Ok(false)
+            }
+            Err(error) => Err(KernelError::access("cannot write a ban", &error)),
+        }
     }
 
     /// Ends the ban of a source now and takes its step of the ladder away. One that is not there is fine.
