@@ -9,6 +9,7 @@
 //! * [`lists`]: the addresses of access rules that come from name servers, files, feeds and a country database.
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
+//! * [`top`]: the live view on a terminal.
 
 pub mod cli;
 pub mod clock;
@@ -22,3 +23,4 @@ pub mod kernel;
 pub mod lists;
 pub mod replay;
 pub mod report;
+pub mod top;

@@ -15,6 +15,7 @@ pub mod process;
 pub mod registrar;
 pub mod require;
 pub mod scene;
+pub mod screen;
 pub mod sip;
 pub mod wait;
 pub mod wire;

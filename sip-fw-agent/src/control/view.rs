@@ -10,6 +10,8 @@ use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
+use super::why::Why;
+
 /// `status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusView {
@@ -25,6 +27,9 @@ pub struct StatusView {
     pub rules: RulesView,
     /// Bans in force.
     pub bans_active: usize,
+    /// The same by step of the ladder; 0 is outside of it.
+    #[serde(default)]
+    pub bans_by_level: BTreeMap<u8, usize>,
     /// Sources seen.
     pub sources: usize,
     /// Packets and bytes by reason.
@@ -109,7 +114,7 @@ pub struct CounterView {
 }
 
 /// `bans`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BansView {
     /// Version of these keys.
     pub schema: u32,
@@ -208,7 +213,7 @@ pub struct DetachedView {
 }
 
 /// `sources`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourcesView {
     /// Version of these keys.
     pub schema: u32,
@@ -241,10 +246,13 @@ pub struct SourceView {
     pub first_seen: Timestamp,
     /// Last SIP request.
     pub last_seen: Timestamp,
-    /// `banned` or `ok`.
+    /// `banned`, `shunned` or `ok`.
     pub state: String,
     /// Strikes within the window.
     pub strikes: u32,
+    /// Why it stands out; in `explain` that is told at length elsewhere.
+    #[serde(flatten)]
+    pub why: Why,
 }
 
 impl SourceView {
@@ -273,7 +281,18 @@ impl SourceView {
             last_seen: now.wall_of(did.last_seen_ns),
             state: if banned { "banned" } else { "ok" }.to_owned(),
             strikes,
+            why: Why::default(),
         }
+    }
+
+    /// With what holds it back, and what is remembered of it.
+    #[must_use]
+    pub fn because(mut self, why: Why) -> Self {
+        if why.until.is_some() && self.state == "ok" {
+            "shunned".clone_into(&mut self.state);
+        }
+        self.why = why;
+        self
     }
 }
 
