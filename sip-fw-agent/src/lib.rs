@@ -4,6 +4,7 @@
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
+//! * [`digest`]: what happened over a while, in figures.
 //! * [`files`]: reading and replacing them.
 //! * [`kernel`]: the only code that knows aya.
 //! * [`lists`]: the addresses of access rules that come from name servers, files, feeds and a country database.
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod digest;
 pub mod exit_code;
 pub mod files;
 pub mod host;

@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod agent;
+pub mod browser;
 pub mod demo;
 pub mod family;
 pub mod judge;

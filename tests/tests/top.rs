@@ -19,7 +19,9 @@ fn an_attack_is_seen_and_its_ban_lifted_and_written_by_keys() {
     let Some((_registrar, scene)) = protected() else { return };
     let mut guesser = attack(&scene);
     let mut screen = top(&scene.agent);
-    screen.wait_for(&format!("{ATTACKER}  5 auth failures; users 1000; User-Agent \"friendly-registrar 1.0\"")).unwrap();
+    screen
+        .wait_for(&format!("{ATTACKER}  5 auth failures; users 1000; User-Agent \"friendly-registrar 1.0\""))
+        .unwrap();
     screen.wait_for("1 ban: step 1: 1").unwrap();
     screen.wait_for(&format!("ban {ATTACKER} for 1m (level 1): 5 auth failures within 10m")).unwrap();
     assert!(screen.has_colour());
@@ -80,7 +82,9 @@ fn it_waits_for_an_agent_that_went_away() {
     screen.press("uy").unwrap();
     screen.wait_for("goes on banning").unwrap();
     scene.agent.restart().unwrap();
-    screen.wait_until("the agent again", |shown| !shown.contains("NO AGENT") && shown.contains("agent-started")).unwrap();
+    screen
+        .wait_until("the agent again", |shown| !shown.contains("NO AGENT") && shown.contains("agent-started"))
+        .unwrap();
     assert!(screen.text().contains(ATTACKER), "{}", screen.text());
     screen.press("uy").unwrap();
     screen.wait_for(&format!("{ATTACKER} is free")).unwrap();

@@ -42,7 +42,7 @@ const fn tool(package: &'static str, program: &'static str) -> Tool {
 
 static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
-static TEST_TOOLS: [Tool; 10] = [
+static TEST_TOOLS: [Tool; 11] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
     tool("sip-tester", "sipp"),
@@ -53,6 +53,7 @@ static TEST_TOOLS: [Tool; 10] = [
     tool("debootstrap", "debootstrap"),
     tool("ethtool", "ethtool"),
     tool("systemd", "journalctl"),
+    tool("chromium", "chromium"),
 ];
 
 impl Needs {

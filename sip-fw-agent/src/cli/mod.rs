@@ -10,6 +10,7 @@ mod explain;
 mod output;
 mod peers;
 mod replay;
+mod report;
 mod rules;
 mod run;
 mod sources;
@@ -75,6 +76,8 @@ enum Verb {
     Peers(peers::Args),
     /// Watch attacks, bans and events live; ban and unban
     Top(top::Args),
+    /// Tell what happened over days: attacks, bans, users tried, devices at fault, unusual hours
+    Report(report::Args),
     /// Put a configuration in force, unless it would cut somebody off
     Apply(apply::ApplyArgs),
     /// Keep a configuration that was applied on trial
@@ -141,6 +144,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Verb::Rules(args) => rules::run(&site(cli)?, args),
         Verb::Peers(args) => peers::run(&site(cli)?, args),
         Verb::Top(args) => top::run(&site(cli)?, args),
+        Verb::Report(args) => report::run(&cli.config, &site(cli)?, args),
         Verb::Apply(args) => apply::apply(&site(cli)?, args),
         Verb::Confirm(args) => apply::confirm(&site(cli)?, args),
         Verb::Detach(args) => detach::run(&site(cli)?, args),
@@ -234,6 +238,8 @@ mod tests {
             "explain 203.0.113.9 --service sip",
             "rules --json",
             "top",
+            "report",
+            "report --since 30d --html x.html --country-db x.mmdb --json",
             "peers",
             "apply",
             "apply x.toml --confirm-within 60s",
@@ -265,6 +271,7 @@ mod tests {
             "unban 203.0.113.9 --all",
             "events --since yesterday",
             "run --kernel-log loud",
+            "report --since 0s",
             "apply --force --confirm-within 60s",
             "replay a.pcap",
             "replay --local 192.0.2.10",

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_ban_of_the_kernel_needs_no_memory() {
         let why = Why::new(Some(&ban(BanOrigin::Failures, 11_000_000_000)), None, None, NOW);
-        let expected = "{\"until\":\"1970-01-01T00:00:11.000Z\",\"level\":2,\"reason\":\"5 auth failures\",\"users\":[\"1000\"]}";
+        let expected =
+            "{\"until\":\"1970-01-01T00:00:11.000Z\",\"level\":2,\"reason\":\"5 auth failures\",\"users\":[\"1000\"]}";
         assert_eq!(serde_json::to_string(&why).unwrap(), expected);
         assert_eq!(serde_json::from_str::<Why>(expected).unwrap(), why);
     }

@@ -28,6 +28,7 @@ mod test_http;
 #[cfg(test)]
 mod tests;
 
+pub use country::{CountryError, Locator};
 pub use keeper::Lists;
 pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
 pub use memory::Memory;

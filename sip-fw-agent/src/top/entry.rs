@@ -201,7 +201,10 @@ mod tests {
             reversed.reverse();
             assert_eq!(sources(Table::Sources, sort, true, ""), reversed, "{sort:?}");
         }
-        assert_eq!(sources(Table::Bans, Sort::Given, false, ""), ["203.0.113.0/24", "203.0.113.9", "2001:db8:7:1::/64"]);
+        assert_eq!(
+            sources(Table::Bans, Sort::Given, false, ""),
+            ["203.0.113.0/24", "203.0.113.9", "2001:db8:7:1::/64"]
+        );
     }
 
     #[test]

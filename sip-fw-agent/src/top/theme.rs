@@ -120,7 +120,11 @@ mod tests {
     fn the_environment_decides() {
         let term = ("TERM", "xterm");
         assert_eq!(theme(&[term, ("LANG", "de_DE.UTF-8")]), (true, true));
-        assert_eq!(theme(&[term, ("LANG", "C.utf8"), ("NO_COLOR", "")]), (true, true), "an empty NO_COLOR says nothing");
+        assert_eq!(
+            theme(&[term, ("LANG", "C.utf8"), ("NO_COLOR", "")]),
+            (true, true),
+            "an empty NO_COLOR says nothing"
+        );
         assert_eq!(theme(&[term, ("LANG", "C.UTF-8"), ("LC_ALL", "C"), ("NO_COLOR", "1")]), (false, false));
         assert_eq!(theme(&[("TERM", "dumb")]), (false, false));
     }

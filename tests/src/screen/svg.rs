@@ -125,7 +125,9 @@ mod tests {
         let mut parser = Parser::new(2.try_into().unwrap(), 10.try_into().unwrap(), 0);
         parser.process(b"a<b\x1b[31;1mred\x1b[0m\r\n\x1b[7mrev\x1b[0m");
         let svg = picture(parser.screen(), "a \"screen\"");
-        for part in ["aria-label=\"a &quot;screen&quot;\"", ">a&lt;b</text>", "fill=\"#ff7b72\" font-weight=\"bold\"", ">rev<"] {
+        for part in
+            ["aria-label=\"a &quot;screen&quot;\"", ">a&lt;b</text>", "fill=\"#ff7b72\" font-weight=\"bold\"", ">rev<"]
+        {
             assert!(svg.contains(part), "{part} is not in {svg}");
         }
         assert!(svg.contains(&format!("height=\"18\" fill=\"{FOREGROUND}\"/>")), "{svg}");

@@ -106,9 +106,7 @@ fn words(scene: Scene<'_>) -> (String, Style) {
         }
         (_, Mode::Filter) => (format!("show only: {}_   Enter keeps it, Esc clears it", scene.view.filter), question),
         (_, Mode::Help) => ("any key: back".to_owned(), theme.marked()),
-        (_, Mode::Detail { .. }) => {
-            ("Up Down scroll  b ban  u unban  any other key: back".to_owned(), theme.marked())
-        }
+        (_, Mode::Detail { .. }) => ("Up Down scroll  b ban  u unban  any other key: back".to_owned(), theme.marked()),
         (_, Mode::Browse) => (keys(scene), theme.marked()),
     }
 }

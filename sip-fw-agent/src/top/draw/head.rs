@@ -55,19 +55,12 @@ pub fn rates(frame: &mut Frame<'_>, area: Rect, scene: Scene<'_>) {
     let rates = &scene.picture().rates;
     let observe = scene.picture().status.as_ref().is_some_and(|status| status.agent.mode == "observe");
     let dropped = if observe { "would be dropped" } else { "dropped" };
-    let [left, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(area);
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(area);
     rate(frame, left, scene, ("wrong passwords", &rates.wrong_passwords), scene.theme.bad());
     rate(frame, right, scene, (dropped, &rates.dropped), scene.theme.held());
 }
 
-fn rate(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    scene: Scene<'_>,
-    (name, seconds): (&str, &VecDeque<u64>),
-    style: Style,
-) {
+fn rate(frame: &mut Frame<'_>, area: Rect, scene: Scene<'_>, (name, seconds): (&str, &VecDeque<u64>), style: Style) {
     let shown: Vec<u64> = seconds.iter().copied().take(usize::from(area.width)).collect();
     let (last, peak) = (shown.first().copied().unwrap_or(0), shown.iter().copied().max().unwrap_or(0));
     let bars = headed(frame, area, scene.theme, &format!("{name} {last}/s, peak {peak}/s"));

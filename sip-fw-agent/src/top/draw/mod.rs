@@ -202,10 +202,8 @@ services   sip udp/5060 tcp/5060 · web tcp/443 (not read)
     fn questions_and_answers() {
         let live = picture();
         let foot = |view: &View| text(&drawn(80, 24, view, &live, PLAIN)).lines().last().unwrap().to_owned();
-        let mut view = View {
-            mode: Mode::Confirm(Deed::Unban { target: "203.0.113.9".to_owned() }),
-            ..View::default()
-        };
+        let mut view =
+            View { mode: Mode::Confirm(Deed::Unban { target: "203.0.113.9".to_owned() }), ..View::default() };
         assert_eq!(foot(&view), " let 203.0.113.9 in again? (y/n)");
         view.mode = Mode::Browse;
         view.message = Some(Message::Refused("refused: 10.0.0.1 is trusted".to_owned()));
