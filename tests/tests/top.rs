@@ -44,9 +44,9 @@ fn an_attack_is_seen_and_its_ban_lifted_and_written_by_keys() {
     screen.press("\r").unwrap();
     screen.wait_for("to a service: dropped; to any other port: passed").unwrap();
     screen.press("q\t").unwrap();
-    screen.wait_for("1 bans and shuns by newest").unwrap();
+    screen.wait_for("1 bans and shuns, newest first").unwrap();
     screen.press("/10.98.9\r").unwrap();
-    screen.wait_for("0 bans and shuns by newest, only \"10.98.9\"").unwrap();
+    screen.wait_for("0 bans and shuns, newest first, only \"10.98.9\"").unwrap();
     screen.press("q").unwrap();
     assert!(screen.wait_for_end().unwrap().success());
     assert!(screen.is_as_before().unwrap(), "{}", screen.text());

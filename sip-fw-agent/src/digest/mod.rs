@@ -9,6 +9,7 @@ pub mod page;
 pub mod view;
 pub mod words;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
@@ -36,7 +37,7 @@ const BANNED_MAX: usize = 65_536;
 const DAYS_MAX: usize = 400;
 /// Lines of each list.
 const LISTED_MAX: usize = 20;
-/// Milliseconds of two days: over less, no hour is unusual.
+/// Milliseconds of two days: events of less make no hour unusual.
 const TWO_DAYS_MS: i64 = 2 * 86_400_000;
 
 /// Tells the country of an address.
@@ -207,7 +208,8 @@ impl Digest {
     #[must_use]
     pub fn finish(mut self, since: Timestamp, until: Timestamp) -> ReportView {
         self.add_quiet_days(since, until);
-        let judged = until.unix_ms.saturating_sub(since.unix_ms) >= TWO_DAYS_MS;
+        let known_since = self.first.map_or(until, |first| first.max(since));
+        let judged = until.unix_ms.saturating_sub(known_since.unix_ms) >= TWO_DAYS_MS;
         let hours = self.hours.view();
         let mut countries: Vec<_> = self.countries.into_values().collect();
         countries.sort_by(|a, b| (b.attacks, b.bans).cmp(&(a.attacks, a.bans)).then_with(|| a.country.cmp(&b.country)));
@@ -294,7 +296,7 @@ fn networks(banned: &HashMap<String, u64>) -> Vec<NetworkView> {
         bans,
     };
     let mut views: Vec<_> = networks.into_iter().map(view).collect();
-    views.sort_by(|a, b| (b.sources, b.bans).cmp(&(a.sources, a.bans)));
+    views.sort_by_key(|view| Reverse((view.sources, view.bans)));
     views.truncate(LISTED_MAX);
     views
 }

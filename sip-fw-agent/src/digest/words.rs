@@ -64,7 +64,7 @@ fn bans(report: &ReportView) -> Option<String> {
     }
     let back = match bans.came_back {
         0 => String::new(),
-        back => format!("; {back} of them came back and were banned again"),
+        back => format!("; {back} of them came back"),
     };
     let network = report.networks.first().filter(|network| network.sources > 1);
     let network = network.map_or_else(String::new, |network| {
@@ -142,7 +142,7 @@ mod tests {
             sentences(&digest(records, 7 * 24)),
             [
                 "51 attacks by 2 sources within 7d, most of them auth-failure (50).",
-                "3 bans of 2 sources; 1 of them came back and were banned again. Most are in 203.0.113.0/24 (2 banned sources).",
+                "3 bans of 2 sources; 1 of them came back. Most are in 203.0.113.0/24 (2 banned sources).",
                 "The busiest day was 2026-11-23 with 31 attacks.",
                 "2 user names tried, most often \"1000\" (20), \"100\" (1).",
                 "Devices fail steadily and need their password set: \"2000\" at 192.0.2.7.",

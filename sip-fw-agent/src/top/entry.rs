@@ -53,10 +53,11 @@ impl Sort {
         match (self, table) {
             (Self::Given, Table::Sources) => "worst",
             (Self::Given, Table::Bans) => "newest",
-            (Self::Failed, _) => "failed",
-            (Self::Dropped, _) => "dropped",
-            (Self::Seen, _) => "seen",
-            (Self::Address, _) => "address",
+            (Self::Failed, _) => "most failures",
+            (Self::Dropped, _) => "most drops",
+            (Self::Seen, Table::Sources) => "last seen",
+            (Self::Seen, Table::Bans) => "last begun",
+            (Self::Address, _) => "lowest address",
         }
     }
 }

@@ -6,12 +6,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::stage::Stage;
 use super::story::Story;
 use crate::Family;
-use crate::actors::{Guess, Guesser, NonceHabit};
+use crate::actors::{Client, Guess, Guesser, NonceHabit};
 use crate::screen::Screen;
 use crate::sip::Transport;
 
@@ -19,11 +19,13 @@ const COLUMNS: u16 = 110;
 const ROWS: u16 = 30;
 
 /// Who guesses whose password.
-const USERS: [&str; 7] = ["1000", "admin", "2001", "sales", "100", "test", "4711"];
+const USERS: [&str; 6] = ["1000", "admin", "2001", "sales", "100", "test"];
 /// Guesses that every second one of them sends after his ban.
 const STUBBORN: u32 = 150;
 const PACE: Duration = Duration::from_millis(15);
 const GUESSES_MAX: u32 = 40;
+/// Users that the last one asks for.
+const USERS_MAX: u32 = 2000;
 
 /// Draws it.
 pub fn draw(stage: &Stage, story: &Story, file: &Path) -> Result<()> {
@@ -36,14 +38,32 @@ pub fn draw(stage: &Stage, story: &Story, file: &Path) -> Result<()> {
         guess(stage, story, family, n, user)?;
         screen.wait_for(&stage.bed.attacker.nth(Family::V4, 1).to_string())?;
     }
+    // Four of them are neighbours, so that their network is banned, too.
     screen.wait_for("7 bans: step 1: 7")?;
-    screen.wait_for("test")?;
+    ask_for_everybody(stage, story, &screen)?;
+    screen.wait_until("all of it", |text| ["shunned", "test"].iter().all(|part| text.contains(part)))?;
     fs::write(file, screen.svg("A screen of sip-fw top during an attack"))
         .with_context(|| format!("write {}", file.display()))?;
     screen.press("q")?;
     ensure!(screen.wait_for_end()?.success(), "sip-fw top failed");
     story.tell("picture", &format!("{} is drawn", file.display()));
     Ok(())
+}
+
+/// Asks for one user after the other without a password, until that is called an enumeration.
+fn ask_for_everybody(stage: &Stage, story: &Story, screen: &Screen) -> Result<()> {
+    let bed = &stage.bed;
+    let from = bed.spoofer.nth(Family::V4, 200);
+    story.tell("attacker", &format!("{from} asks for one user after the other"));
+    let mut client = Client::dial(&bed.spoofer, from, bed.pbx.sip(Family::V4), Transport::Udp)?;
+    for user in 100..100 + USERS_MAX {
+        if screen.text().contains("enumeration") {
+            return Ok(());
+        }
+        client.send(&client.request("REGISTER", &user.to_string()).bytes());
+        thread::sleep(PACE);
+    }
+    bail!("nobody called it an enumeration:\n{}", screen.text())
 }
 
 fn guess(stage: &Stage, story: &Story, family: Family, n: u16, user: &str) -> Result<()> {
@@ -60,7 +80,8 @@ fn guess(stage: &Stage, story: &Story, family: Family, n: u16, user: &str) -> Re
         }
         thread::sleep(PACE);
     }
-    for password in 0..if n % 2 == 0 { 0 } else { STUBBORN } {
+    let stubborn = if n.is_multiple_of(2) { 0 } else { STUBBORN };
+    for password in 0..stubborn {
         guesser.shout(&format!("{password:06}"));
         thread::sleep(PACE);
     }

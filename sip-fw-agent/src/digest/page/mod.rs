@@ -4,9 +4,10 @@ mod plot;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sip_fw_core::record::EventName;
+use sip_fw_core::time::Timestamp;
 
 use super::view::{DayView, HourView, ReportView};
-use super::words::{clock, period, sentences};
+use super::words::{clock, counted, period, sentences};
 use plot::{Column, columns};
 
 const STYLE: &str = include_str!("style.css");
@@ -38,7 +39,7 @@ pub fn page(report: &ReportView) -> String {
             body {
                 h1 { (title) }
                 p class="when" {
-                    (report.since) " to " (report.until) "; days and hours are those of " (report.time_zone)
+                    (moment(report.since)) " to " (moment(report.until)) "; days and hours are those of " (report.time_zone)
                 }
                 div class="summary" { @for sentence in sentences(report) { p { (sentence) } } }
                 (tiles(report))
@@ -152,15 +153,17 @@ fn unusual(report: &ReportView) -> Markup {
     html! {
         h2 { "Unusual hours" }
         @if !unusual.judged {
-            p class="note" { "Less than two days tell nothing about usual hours." }
+            p class="note" { "Events of less than two days tell nothing about usual hours." }
         } @else if unusual.hours.is_empty() {
             p { "No hour of the day has far more attacks than the others (the middle one: " (unusual.median) ")." }
         } @else {
             p { "Far more attacks than in the other hours (the middle one: " (unusual.median) "): " (clock(&unusual.hours)) "." }
         }
         @if unusual.judged {
-            @if unusual.sign_ins.is_empty() {
-                p { "Nobody signed in far from his usual hours; " (unusual.users_judged) " users have some." }
+            @if unusual.users_judged == 0 {
+                p { "No user signed in often enough to have usual hours." }
+            } @else if unusual.sign_ins.is_empty() {
+                p { "Nobody signed in far from his usual hours, of " (counted(unusual.users_judged as u64, "user")) " that have some." }
             } @else {
                 p { "Signed in far from their usual hours:" }
                 div class="scroll" { table {
@@ -169,7 +172,7 @@ fn unusual(report: &ReportView) -> Markup {
                         tr {
                             td class="name" { (it.user) }
                             td class="name" { (it.source) }
-                            td { (it.time) }
+                            td { (moment(it.time)) }
                             td { (clock(&it.usual_hours)) }
                         }
                     }
@@ -199,7 +202,7 @@ fn sources(report: &ReportView) -> Markup {
                     td class="number" { (at_most(it.attacks, it.uncertain)) }
                     (share(it.attacks, most))
                     td class="number" { (it.bans) }
-                    td { (it.last) }
+                    td { (moment(it.last)) }
                 }
             }
         },
@@ -297,7 +300,7 @@ fn devices(report: &ReportView) -> Markup {
                     td class="name" { (it.source) }
                     td class="name" { (it.user_agent.as_deref().unwrap_or("-")) }
                     td class="number" { (it.reports) }
-                    td { (it.last) }
+                    td { (moment(it.last)) }
                     td { (it.reason.as_deref().unwrap_or_default()) }
                 }
             }
@@ -311,6 +314,12 @@ fn list(title: &str, id: &str, is_empty: bool, rows: Markup) -> Markup {
         @if is_empty { p class="note" { "None." } }
         @else { div class="scroll" { table id=(id) { (rows) } } }
     }
+}
+
+/// A time to the minute.
+fn moment(time: Timestamp) -> String {
+    let time = time.to_string();
+    time.get(..16).map_or_else(|| time.clone(), |minute| format!("{} UTC", minute.replace('T', " ")))
 }
 
 /// A bar beside a number.

@@ -27,7 +27,7 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, scene: Scene<'_>) {
     let seen = if view.table == Table::Bans { "BEGAN" } else { "SEEN" };
     let mut titles = vec!["SOURCE", "STATE", "LEFT", "STEP", " FAILED", " DROPPED"];
     if area.width >= WIDE {
-        widths.extend([Constraint::Length(10), Constraint::Length(24), Constraint::Fill(1)]);
+        widths.extend([Constraint::Length(8), Constraint::Fill(2), Constraint::Fill(3)]);
         titles.extend([seen, "USERS", "WHY"]);
     } else {
         widths.push(Constraint::Fill(1));
@@ -35,7 +35,7 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, scene: Scene<'_>) {
     }
     let rows = entries.iter().map(|entry| row(entry, scene, area.width >= WIDE));
     let grid = Grid::new(rows, widths)
-        .column_spacing(1)
+        .column_spacing(2)
         .header(Row::new(titles).style(theme.dim()))
         .row_highlight_style(theme.marked());
     let mut state = TableState::new().with_selected(at);
@@ -45,13 +45,13 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, scene: Scene<'_>) {
 fn heading(scene: Scene<'_>, shown: usize) -> String {
     let Scene { view, .. } = scene;
     let what = match view.table {
-        Table::Sources => "worst sources",
+        Table::Sources => "sources",
         Table::Bans => "bans and shuns",
     };
     let order = view.sort.name(view.table);
-    let reversed = if view.reversed { " reversed" } else { "" };
+    let end = if view.reversed { "last" } else { "first" };
     let filter = if view.filter.is_empty() { String::new() } else { format!(", only {:?}", view.filter) };
-    format!("{shown} {what} by {order}{reversed}{filter}")
+    format!("{shown} {what}, {order} {end}{filter}")
 }
 
 fn row<'a>(entry: &Entry, scene: Scene<'_>, wide: bool) -> Row<'a> {
