@@ -80,6 +80,7 @@ fn the_page_is_drawn_by_a_browser_that_asks_nobody_for_anything() {
     assert!(column > 5_000, "{column} pixels of columns and bars");
     assert!(letters > 500, "{letters} pixels of letters");
     assert!(paper > 1_000_000, "{paper} pixels of paper");
+    // For people who want to look at it.
     if let Some(keep) = std::env::var_os("SIP_FW_KEEP_SCREENSHOT") {
         fs::copy(&png, keep).unwrap();
     }

@@ -92,7 +92,7 @@ impl Entry {
     #[must_use]
     pub fn list(picture: &Picture, table: Table, sort: Sort, reversed: bool, filter: &str) -> Vec<Self> {
         let mut entries: Vec<Self> = match table {
-            Table::Sources => picture.sources.sources.iter().map(Self::of_source).collect(),
+            Table::Sources => picture.sources.sources.iter().map(|source| Self::of_source(source, picture)).collect(),
             Table::Bans => {
                 let bans = picture.bans.bans.iter().map(Self::of_ban);
                 bans.chain(picture.bans.shuns.iter().map(Self::of_shun)).collect()
@@ -119,9 +119,13 @@ impl Entry {
         self.state != "ok"
     }
 
-    fn of_source(source: &SourceView) -> Self {
+    fn of_source(source: &SourceView, picture: &Picture) -> Self {
         let why = &source.why;
         let more = if why.users_cut { ", …" } else { "" };
+        // Who only asks has failed with nobody's password: the events have whom he asked for last.
+        let told =
+            || picture.records.iter().find(|record| record.source.as_ref() == Some(&source.source))?.user.clone();
+        let users = if why.users.is_empty() { told().unwrap_or_default() } else { why.users.join(", ") };
         Self {
             source: source.source.clone(),
             state: source.state.clone(),
@@ -130,7 +134,7 @@ impl Entry {
             failed: source.failures_proven.saturating_add(source.failures_unproven),
             dropped: source.drops,
             seen: source.last_seen,
-            users: format!("{}{more}", why.users.join(", ")),
+            users: format!("{users}{more}"),
             reason: why.reason.clone().unwrap_or_default(),
             user_agent: why.user_agent.clone(),
         }
@@ -180,6 +184,9 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use sip_fw_core::record::{EventName, Record};
+
+    use super::super::picture::News;
     use super::super::samples;
     use super::*;
 
@@ -206,6 +213,16 @@ mod tests {
             sources(Table::Bans, Sort::Given, false, ""),
             ["203.0.113.0/24", "203.0.113.9", "2001:db8:7:1::/64"]
         );
+    }
+
+    #[test]
+    fn whom_a_source_asked_for_is_in_its_events() {
+        let mut picture = samples::picture();
+        let mut record = Record::new(samples::NOW, EventName::Enumeration);
+        (record.source, record.user) = (Some("2001:db8:7:1::/64".to_owned()), Some("199".to_owned()));
+        picture.take(News::Record(Box::new(record)), samples::NOW);
+        let users = |picture: &Picture| Entry::list(picture, Table::Sources, Sort::Given, false, "")[1].users.clone();
+        assert_eq!((users(&picture).as_str(), users(&samples::picture()).as_str()), ("199", ""));
     }
 
     #[test]

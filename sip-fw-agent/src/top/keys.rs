@@ -163,6 +163,7 @@ fn write(text: &mut String, key: KeyCode) {
 #[cfg(test)]
 mod tests {
     use super::super::entry::Sort;
+    use super::super::picture::News;
     use super::super::samples;
     use super::*;
 
@@ -231,6 +232,15 @@ mod tests {
         assert_eq!(play(&mut view, "/q"), None, "a letter of the filter");
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(press(&mut view, &live, interrupt), Some(Wish::End));
+    }
+
+    #[test]
+    fn what_cannot_be_explained_is_said_over_the_table() {
+        let mut view = View::default();
+        play(&mut view, "⏎");
+        view.hear(News::Refused("explain takes one address".to_owned()));
+        assert!(matches!(view.mode, Mode::Browse));
+        assert_eq!(view.message, Some(Message::Refused("explain takes one address".to_owned())));
     }
 
     #[test]

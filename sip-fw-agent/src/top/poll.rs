@@ -136,7 +136,6 @@ impl Asker {
     }
 
     fn explain(&self, address: String) -> Result<(), Ended> {
-        // Of a prefix there is nothing but its ban to tell, which the table does.
         let answer = self.ask(&Request::Explain { address, service: None });
         self.tell(answer.map_or_else(|failure| News::Refused(failure.message), News::Explained))
     }

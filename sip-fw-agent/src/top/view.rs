@@ -165,7 +165,13 @@ impl View {
     pub fn hear(&mut self, news: News) {
         match (news, &mut self.mode) {
             (News::Done(done), _) => self.message = Some(Message::Done(done)),
-            (News::Refused(why), _) => self.message = Some(Message::Refused(why)),
+            (News::Refused(why), mode) => {
+                // Of a prefix there is nothing to explain: back to the table.
+                if matches!(mode, Mode::Detail { view: None, .. }) {
+                    *mode = Mode::Browse;
+                }
+                self.message = Some(Message::Refused(why));
+            }
             (News::Explained(explained), Mode::Detail { target, view, .. }) if explained.source == *target => {
                 *view = Some(explained);
             }
