@@ -5,6 +5,7 @@
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
 //! * [`daemon`]: the agent's loop.
+//! * [`digest`]: what happened over a while, in figures.
 //! * [`doctor`]: is this host really protected?
 //! * [`files`]: reading and replacing them.
 //! * [`http`]: asking servers.
@@ -13,6 +14,7 @@
 //! * [`replay`]: a capture through the programs, attached to nothing.
 //! * [`report`]: the only code that prints records.
 //! * [`store`]: what happened, and what must outlive a reboot, on disk.
+//! * [`top`]: the live view on a terminal.
 
 pub mod alert;
 pub mod backoff;
@@ -21,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod digest;
 pub mod doctor;
 pub mod exit_code;
 pub mod files;
@@ -31,3 +34,4 @@ pub mod lists;
 pub mod replay;
 pub mod report;
 pub mod store;
+pub mod top;

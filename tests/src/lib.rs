@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod agent;
+pub mod browser;
 pub mod demo;
 pub mod family;
 pub mod judge;
@@ -15,6 +16,7 @@ pub mod process;
 pub mod registrar;
 pub mod require;
 pub mod scene;
+pub mod screen;
 pub mod sip;
 pub mod wait;
 pub mod wire;

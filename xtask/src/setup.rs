@@ -42,7 +42,7 @@ const fn tool(package: &'static str, program: &'static str) -> Tool {
 
 static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
-static TEST_TOOLS: [Tool; 11] = [
+static TEST_TOOLS: [Tool; 12] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
     tool("sip-tester", "sipp"),
@@ -54,6 +54,7 @@ static TEST_TOOLS: [Tool; 11] = [
     tool("ethtool", "ethtool"),
     tool("sqlite3", "sqlite3"),
     tool("systemd", "journalctl"),
+    tool("chromium", "chromium"),
 ];
 
 impl Needs {

@@ -9,3 +9,4 @@ pub mod protocol;
 pub mod server;
 pub mod services;
 pub mod view;
+pub mod why;

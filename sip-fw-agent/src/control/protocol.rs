@@ -35,7 +35,11 @@ pub enum Request {
         ended: bool,
     },
     /// What each source did.
-    Sources,
+    Sources {
+        /// Only so many, the worst first; without it all, the last seen first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worst: Option<usize>,
+    },
     /// What happened.
     Events {
         /// Only the records of the last so many seconds; without it all that are kept, or none to follow.
@@ -105,7 +109,7 @@ impl Request {
         match self {
             Self::Status
             | Self::Bans { .. }
-            | Self::Sources
+            | Self::Sources { .. }
             | Self::Events { .. }
             | Self::Explain { .. }
             | Self::Rules
@@ -192,6 +196,7 @@ mod tests {
     fn requests() {
         let parse = |text: &str| Request::parse(format!("{text}\n").as_bytes());
         assert_eq!(parse("{\"verb\":\"status\"}"), Ok(Request::Status));
+        assert_eq!(parse("{\"verb\":\"sources\"}"), Ok(Request::Sources { worst: None }));
         assert_eq!(
             parse("{\"verb\":\"ban\",\"target\":\"203.0.113.9\",\"length\":{\"seconds\":60},\"reason\":null}"),
             Ok(Request::Ban { target: "203.0.113.9".to_owned(), length: Length::Seconds(60), reason: None })

@@ -10,6 +10,7 @@ use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
+use super::why::Why;
 use crate::store::StoreView;
 
 /// `status`.
@@ -30,6 +31,9 @@ pub struct StatusView {
     pub rules: RulesView,
     /// Bans in force.
     pub bans_active: usize,
+    /// The same by step of the ladder; 0 is outside of it.
+    #[serde(default)]
+    pub bans_by_level: BTreeMap<u8, usize>,
     /// Sources seen.
     pub sources: usize,
     /// Who is told what happens, beside the journal; unknown while no agent runs.
@@ -134,7 +138,7 @@ pub struct CounterView {
 }
 
 /// `bans`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BansView {
     /// Version of these keys.
     pub schema: u32,
@@ -233,7 +237,7 @@ pub struct DetachedView {
 }
 
 /// `sources`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourcesView {
     /// Version of these keys.
     pub schema: u32,
@@ -266,10 +270,13 @@ pub struct SourceView {
     pub first_seen: Timestamp,
     /// Last SIP request.
     pub last_seen: Timestamp,
-    /// `banned` or `ok`.
+    /// `banned`, `shunned` or `ok`.
     pub state: String,
     /// Strikes within the window.
     pub strikes: u32,
+    /// Why it stands out; in `explain` that is told at length elsewhere.
+    #[serde(flatten)]
+    pub why: Why,
 }
 
 impl SourceView {
@@ -298,7 +305,18 @@ impl SourceView {
             last_seen: now.wall_of(did.last_seen_ns),
             state: if banned { "banned" } else { "ok" }.to_owned(),
             strikes,
+            why: Why::default(),
         }
+    }
+
+    /// With what holds it back, and what is remembered of it.
+    #[must_use]
+    pub fn because(mut self, why: Why) -> Self {
+        if why.until.is_some() && self.state == "ok" {
+            "shunned".clone_into(&mut self.state);
+        }
+        self.why = why;
+        self
     }
 }
 

@@ -26,6 +26,7 @@ mod test_dns;
 #[cfg(test)]
 mod tests;
 
+pub use country::{CountryError, Locator};
 pub use keeper::Lists;
 pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
 pub use memory::Memory;
