@@ -1,8 +1,8 @@
 //! Reading regular files with a limit, and replacing them so that a power cut leaves the old or the new one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 /// Why a file cannot be read.
@@ -64,7 +64,7 @@ pub fn read_text(path: &Path, max: u64) -> Result<String, ReadError> {
 }
 
 /// Writes a file so that there is always the old one or the new one, on the disk, too. One that was there keeps its mode and
-/// its owner, and a symbolic link goes on leading to it.
+/// its owner, and a symbolic link goes on leading to it; a fresh one is for its owner and group alone.
 ///
 /// # Errors
 ///
@@ -73,7 +73,8 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    let mut file = File::create(&beside)?;
+    // A configuration may hold secrets.
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
     if let Ok(old) = path.metadata() {
         // Who may not give files away owns the old one as well.
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
@@ -108,6 +109,7 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         replace(&folder.join("fresh"), "1").unwrap();
         assert_eq!(read_text(&folder.join("fresh"), 1).unwrap(), "1");
+        assert_eq!(fs::metadata(folder.join("fresh")).unwrap().permissions().mode() & 0o137, 0);
         assert!(matches!(read(&real, 2), Err(ReadError::TooLong { found: 3, max: 2 })));
         assert!(matches!(read(&folder, 2), Err(ReadError::NotRegular)));
         assert!(matches!(read(Path::new("/dev/zero"), 2), Err(ReadError::NotRegular)));

@@ -4,7 +4,7 @@
 //! * [`ledger`]: what is remembered of each source beyond the kernel's maps.
 //! * [`peers`], [`conduct`], [`patience`]: how known peers behave, everybody else, and whoever takes his time.
 //! * [`rules`]: access rules, compiled to what the programs look up.
-//! * [`record`]: the events people read.
+//! * [`record`], [`more`]: the events people read, and those that were only counted.
 //! * [`source`], [`guard`]: addresses as people write them, and those that must never be banned.
 //! * [`time`], [`duration`], [`text`], [`bucket`]: small values.
 //! * [`limits`]: every bound, with its unit and its reason.
@@ -17,6 +17,7 @@ pub mod duration;
 pub mod guard;
 pub mod ledger;
 pub mod limits;
+pub mod more;
 pub mod patience;
 pub mod peers;
 pub mod record;

@@ -56,8 +56,8 @@ pub enum EventName {
 }
 
 impl EventName {
-    /// All of them.
-    pub const ALL: &[Self] = &[
+    /// Every event, in the order above.
+    pub const ALL: [Self; 20] = [
         Self::AuthFailure,
         Self::AuthSuccess,
         Self::Ban,
@@ -79,6 +79,12 @@ impl EventName {
         Self::AgentStopped,
         Self::Degraded,
     ];
+
+    /// The event with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
 
     /// The name used in the CLI, in JSON and in metrics.
     #[must_use]
@@ -253,6 +259,17 @@ mod tests {
             level: Some(1),
             ..Record::new(time, EventName::Ban).because("5 auth failures within 10m")
         }
+    }
+
+    #[test]
+    fn every_name() {
+        for (number, event) in EventName::ALL.into_iter().enumerate() {
+            assert_eq!(number, event as usize, "in their order, none left out");
+            assert_eq!(EventName::from_name(event.name()), Some(event));
+            assert_eq!(serde_json::to_value(event).unwrap(), event.name());
+        }
+        assert_eq!(EventName::ALL.len(), EventName::Degraded as usize + 1, "Degraded is the last one");
+        assert_eq!(EventName::from_name("Ban"), None);
     }
 
     #[test]

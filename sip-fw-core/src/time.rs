@@ -27,6 +27,13 @@ impl Time {
         Timestamp { unix_ms: self.wall.unix_ms.saturating_add(distance_ms) }
     }
 
+    /// The kernel's clock at another point of the wall clock: 1 where that was before the clock began, with the boot of this host.
+    #[must_use]
+    pub fn kernel_of(self, wall: Timestamp) -> u64 {
+        let distance_ns = (i128::from(wall.unix_ms) - i128::from(self.wall.unix_ms)) * 1_000_000;
+        u64::try_from((i128::from(self.kernel_ns) + distance_ns).max(1)).unwrap_or(UNTIL_LIFTED_NS - 1)
+    }
+
     /// The deadline of a ban for people.
     #[must_use]
     pub fn until(self, until_ns: u64) -> Until {
@@ -162,5 +169,8 @@ mod tests {
         assert_eq!(now.wall_of(6_500_000_000).unix_ms, 11_500);
         assert_eq!(now.wall_of(4_000_000_000).unix_ms, 9_000);
         assert_eq!(now.until(UNTIL_LIFTED_NS), Until::Lifted);
+        assert_eq!(now.kernel_of(Timestamp { unix_ms: 11_500 }), 6_500_000_000);
+        assert_eq!(now.kernel_of(Timestamp { unix_ms: 5_000 }), 1, "before the boot");
+        assert_eq!(now.kernel_of(Timestamp { unix_ms: i64::MAX }), UNTIL_LIFTED_NS - 1);
     }
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs `sip-fw run` as systemd would, under a journald of its own, bans 203.0.113.9, and prints the journal as JSON.
+# Runs `sip-fw run` as systemd would, under a journald of its own, bans 203.0.113.9 and 203.0.113.10, and prints as JSON what the
+# journal has of sip-fw, and behind an empty line what it has of the first of the two.
 # usage: unshare --mount --propagation private --pid --fork --mount-proc --kill-child=KILL sh journald.sh SIP-FW CONFIG
 set -eu
 sip_fw=$1
@@ -29,8 +30,11 @@ systemd-cat sh -c 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"'
 agent=$!
 wait_until "$sip_fw" --config "$config" events
 "$sip_fw" --config "$config" ban 203.0.113.9 --for 1h --reason because > /dev/null
-has_ban() { journalctl --no-pager -t sip-fw SIP_FW_EVENT=ban | grep -q because; }
+"$sip_fw" --config "$config" ban 203.0.113.10 --for 1h --reason last > /dev/null
+has_ban() { journalctl --no-pager -t sip-fw SIP_FW_EVENT=ban | grep -q last; }
 wait_until has_ban
 journalctl --no-pager --output json -t sip-fw
+echo
+journalctl --no-pager --output json SIP_FW_SOURCE=203.0.113.9
 kill "$agent"
 wait "$agent"

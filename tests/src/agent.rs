@@ -185,11 +185,23 @@ impl Agent {
 
     /// Starts the daemon (again) and waits until it is ready.
     pub fn restart(&mut self) -> Result<()> {
+        self.begin()?;
+        self.wait_until_ready()
+    }
+
+    /// Starts the daemon and does not wait for anything.
+    pub fn begin(&mut self) -> Result<()> {
         let mut command = self.command(&["run", "--log-format", "json"]);
         command.args(&self.arguments);
         command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let mut process = Process::spawn(command, Some(&self.namespace))?;
+        self.process = Some(Process::spawn(command, Some(&self.namespace))?);
+        Ok(())
+    }
+
+    /// Waits until the daemon protects.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the daemon was not started")?;
         let mut ended = None;
         let ready = wait_for("sip-fw to be ready", PATIENCE, || {
             ended = process.ended();
@@ -204,6 +216,16 @@ impl Agent {
     /// From the next start on the daemon finds this in its environment.
     pub fn set_environment(&mut self, name: &'static str, value: &str) {
         self.environment.push((name, value.to_owned()));
+    }
+
+    /// The time that the daemon spent on a processor, its own and the kernel's for it.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let pid = self.process.as_ref().context("the daemon was not started")?.pid();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // proc_pid_stat(5): utime and stime are fields 14 and 15, the second one may contain spaces and ends with a parenthesis.
+        let (_, fields) = stat.rsplit_once(") ").context("no such stat")?;
+        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
     }
 
     /// If `status` says that a daemon is running.

@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod agent;
+pub mod browser;
 pub mod demo;
 pub mod family;
 pub mod http;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod registrar;
 pub mod require;
 pub mod scene;
+pub mod screen;
 pub mod sip;
 pub mod wait;
 pub mod wire;

@@ -181,20 +181,6 @@ fn an_interface_that_comes_back_is_protected_again() {
 }
 
 #[test]
-fn a_pinned_map_of_another_size_is_refused_with_the_way_out() {
-    let Some((_bed, mut agent)) = started(&Policy::default()) else { return };
-    agent.kill9();
-    agent.reconfigure("[ban]", "[limits]\nbans = 2048\n\n[ban]").unwrap();
-    let run = agent.call(&["run"]).unwrap();
-    assert_eq!(run.code, 1, "{}", run.stderr);
-    for part in ["BANS", "number of entries is 65536, expected 2048", "sip-fw detach"] {
-        assert!(run.stderr.contains(part), "nothing about {part}:\n{}", run.stderr);
-    }
-    assert_eq!(agent.call(&["detach"]).unwrap().code, 0);
-    agent.restart().unwrap();
-}
-
-#[test]
 fn a_detach_beside_a_stuck_agent_detaches_and_the_agent_says_so() {
     let Some((bed, mut agent)) = started(&Policy::default()) else { return };
     agent.signal(Signal::SIGSTOP);

@@ -30,13 +30,17 @@ fn events_have_native_fields() {
     let status = process.wait(2 * PATIENCE).unwrap();
     assert!(status.success(), "{}{}", process.stdout(), process.stderr());
 
-    let entries: Vec<Value> = process.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stdout = process.stdout();
+    let (all, of_source) = stdout.split_once("\n\n").unwrap();
+    let entries = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let (entries, of_source) = (entries(all), entries(of_source));
     let entry = |event: &str| entries.iter().find(|entry| entry["SIP_FW_EVENT"] == event);
     let ban = entry("ban").unwrap_or_else(|| panic!("no ban in {entries:?}"));
     for (field, value) in [
         ("_TRANSPORT", "journal"),
         ("SYSLOG_IDENTIFIER", "sip-fw"),
         ("PRIORITY", "5"),
+        ("MESSAGE_ID", "77a17de733ca4a14abf7d99f94acd299"),
         ("SIP_FW_SOURCE", "203.0.113.9"),
         ("SIP_FW_REASON", "by operator: because"),
         ("SIP_FW_LEVEL", "0"),
@@ -46,4 +50,6 @@ fn events_have_native_fields() {
     }
     assert!(ban["SIP_FW_UNTIL"].as_str().is_some_and(|until| until.ends_with('Z')), "{ban}");
     assert!(entry("agent-started").is_some() && entry("attached").is_some(), "{entries:?}");
+    assert_eq!(entries.iter().filter(|entry| entry["SIP_FW_EVENT"] == "ban").count(), 2, "{entries:?}");
+    assert_eq!(of_source.iter().collect::<Vec<_>>(), [ban], "journalctl SIP_FW_SOURCE=203.0.113.9");
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: sets up, builds and starts the demo program of sip-fw-e2e; its exit code is ours.
 
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,9 @@ pub struct Options {
     /// Print the outcome as one JSON object, the last line on stdout
     #[arg(long)]
     json: bool,
+    /// Draw `sip-fw top` during attacks as an SVG into this file, instead of the demo
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    picture: Option<PathBuf>,
     /// The registrar to protect
     #[arg(long, value_enum, default_value_t = Pbx::Builtin)]
     pbx: Pbx,
@@ -49,6 +53,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     }
     if options.pbx == Pbx::Kamailio {
         command.args(["--pbx", "kamailio"]);
+    }
+    if let Some(file) = &options.picture {
+        command.arg("--picture").arg(file);
     }
     command.env("SIP_FW_BIN", workspace.agent_binary()).stdin(Stdio::null());
     let status = command.status().context("cannot start sip-fw-demo")?;

@@ -42,7 +42,7 @@ const fn tool(package: &'static str, program: &'static str) -> Tool {
 
 static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
-static TEST_TOOLS: [Tool; 10] = [
+static TEST_TOOLS: [Tool; 12] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
     tool("sip-tester", "sipp"),
@@ -52,7 +52,9 @@ static TEST_TOOLS: [Tool; 10] = [
     tool("tcpdump", "tcpdump"),
     tool("debootstrap", "debootstrap"),
     tool("ethtool", "ethtool"),
+    tool("sqlite3", "sqlite3"),
     tool("systemd", "journalctl"),
+    tool("chromium", "chromium"),
 ];
 
 impl Needs {

@@ -31,7 +31,8 @@ pub fn run(site: &Site, args: &Args) -> Result<(), CliError> {
     if view.known { Ok(()) } else { Err(CliError::Said(ExitCode::NotFound)) }
 }
 
-fn render(view: &ExplainView, now: Timestamp) -> String {
+/// One line each: a title, then what is known.
+pub fn render(view: &ExplainView, now: Timestamp) -> String {
     let mut lines = vec![("source", view.source.clone()), ("state", state(view, now)), ("packets", packets(view))];
     lines.extend(view.ban.as_ref().map(|found| ("ban", ban(found, now))));
     lines.extend(view.prefix_bans.iter().map(|found| ("prefix", format!("{}: {}", found.source, ban(found, now)))));

@@ -5,15 +5,18 @@ mod ban;
 mod bans;
 mod check;
 mod detach;
+mod doctor;
 mod events;
 mod explain;
 mod output;
 mod peers;
 mod replay;
+mod report;
 mod rules;
 mod run;
 mod sources;
 mod status;
+mod top;
 mod unban;
 
 use std::io::{self, Write};
@@ -23,10 +26,12 @@ use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sip_fw_core::source::{Ipv6Prefix, TargetError};
+use sip_fw_core::time::Timestamp;
 
 use crate::config::{self, DEFAULT_FILE, Paths};
 use crate::control::client::fetch;
 use crate::control::protocol::{Failure, Request};
+use crate::control::view::ExplainView;
 use crate::exit_code::ExitCode;
 use crate::report::stderr_line;
 use output::Output;
@@ -70,6 +75,10 @@ enum Verb {
     Rules(rules::Args),
     /// List the known peers: who authenticated lately, and upstreams
     Peers(peers::Args),
+    /// Watch attacks, bans and events live; ban and unban
+    Top(top::Args),
+    /// Tell what happened over days: attacks, bans, users tried, devices at fault, unusual hours
+    Report(report::Args),
     /// Put a configuration in force, unless it would cut somebody off
     Apply(apply::ApplyArgs),
     /// Keep a configuration that was applied on trial
@@ -78,6 +87,8 @@ enum Verb {
     Check(check::Args),
     /// Run a capture through the kernel programs, on its own clock, attached to nothing
     Replay(replay::Args),
+    /// Check whether this host is really protected
+    Doctor(doctor::Args),
     /// Take everything off at once: emergency off
     Detach(detach::Args),
 }
@@ -125,6 +136,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     match &cli.verb {
         Verb::Run(args) => run::run(&cli.config, args, output),
         Verb::Check(args) => check::run(&cli.config, args, output),
+        Verb::Doctor(args) => doctor::run(&cli.config, args, output),
         Verb::Replay(args) => replay::run(&cli.config, args, output),
         Verb::Status(args) => status::run(&site(cli)?, args),
         Verb::Bans(args) => bans::run(&site(cli)?, args),
@@ -135,6 +147,8 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Verb::Explain(args) => explain::run(&site(cli)?, args),
         Verb::Rules(args) => rules::run(&site(cli)?, args),
         Verb::Peers(args) => peers::run(&site(cli)?, args),
+        Verb::Top(args) => top::run(&site(cli)?, args),
+        Verb::Report(args) => report::run(&cli.config, &site(cli)?, args),
         Verb::Apply(args) => apply::apply(&site(cli)?, args),
         Verb::Confirm(args) => apply::confirm(&site(cli)?, args),
         Verb::Detach(args) => detach::run(&site(cli)?, args),
@@ -171,6 +185,12 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
         let message = format!("the agent's answer is not understood ({error}); is it of another version?");
         Failure::new(ExitCode::Failed, message)
     })
+}
+
+/// All of one source, as `explain` tells it.
+#[must_use]
+pub fn explained(view: &ExplainView, now: Timestamp) -> String {
+    explain::render(view, now)
 }
 
 /// Reads an address or a prefix for clap. Only its form: what IPv6 sources are is for the agent to say.
@@ -221,6 +241,9 @@ mod tests {
             "explain 203.0.113.9",
             "explain 203.0.113.9 --service sip",
             "rules --json",
+            "top",
+            "report",
+            "report --since 30d --html x.html --country-db x.mmdb --json",
             "peers",
             "apply",
             "apply x.toml --confirm-within 60s",
@@ -229,6 +252,8 @@ mod tests {
             "check",
             "check x.toml",
             "detach",
+            "doctor --json",
+            "doctor --strict --quiet-for 1h",
             "replay a.pcap --local 192.0.2.10 --local 2001:db8::/48",
             "replay a.pcapng --local 192.0.2.10,192.0.2.11 --observe --json --write-kept b --write-dropped c",
         ] {
@@ -250,8 +275,10 @@ mod tests {
             "explain 1.2.3",
             "unban",
             "unban 203.0.113.9 --all",
+            "doctor --quiet-for long",
             "events --since yesterday",
             "run --kernel-log loud",
+            "report --since 0s",
             "apply --force --confirm-within 60s",
             "replay a.pcap",
             "replay --local 192.0.2.10",

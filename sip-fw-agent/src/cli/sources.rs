@@ -14,7 +14,7 @@ pub struct Args {}
 
 /// Asks and prints.
 pub fn run(site: &Site, _args: &Args) -> Result<(), CliError> {
-    site.show(&Request::Sources, |view| render(view, clock::wall())).map(drop)
+    site.show(&Request::Sources { worst: None }, |view| render(view, clock::wall())).map(drop)
 }
 
 fn render(view: &SourcesView, now: Timestamp) -> String {

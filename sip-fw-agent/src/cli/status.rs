@@ -7,7 +7,7 @@ use sip_fw_core::duration::Short;
 
 use super::{CliError, Site};
 use crate::control::protocol::Request;
-use crate::control::view::{AgentView, AttachmentView, RulesView, ServiceView, StatusView};
+use crate::control::view::{AgentView, AlertView, AttachmentView, RulesView, ServiceView, StatusView};
 use crate::report::table::{Column, table};
 
 /// Arguments of `status`.
@@ -36,6 +36,7 @@ fn render(status: &StatusView) -> String {
     lines.push(("bans", format!("{} in force", status.bans_active)));
     lines.push(("sources", format!("{} seen", status.sources)));
     lines.push(("events", events(status.agent.events_lost)));
+    lines.extend(status.alerts.iter().map(|told| ("alerts", alerts(told))));
     let mut text: String = lines.iter().map(|(title, text)| format!("{title:<11}{text}\n")).collect();
     text.push_str(&counters(status));
     text
@@ -87,6 +88,17 @@ fn events(lost: u64) -> String {
         0 => "none lost".to_owned(),
         lost => format!("{lost} LOST: the ring buffer was full; bans are not affected"),
     }
+}
+
+fn alerts(told: &AlertView) -> String {
+    let AlertView { name, kind, state, last_error, sent, dropped } = told;
+    let who = if kind == name { kind.clone() } else { format!("{kind} {name}") };
+    let how = match (state.as_str(), last_error) {
+        ("failing", Some(error)) => format!("FAILING, {error}"),
+        (state, _) => state.to_owned(),
+    };
+    let dropped = if *dropped == 0 { String::new() } else { format!(", {dropped} DROPPED") };
+    format!("{who}: {how}; {sent} sent{dropped}")
 }
 
 /// What was seen of packets, in the order of its numbers: arriving, leaving, lost. What was never seen is left out.
@@ -157,6 +169,10 @@ mod tests {
             ],
             "rules": {"threshold": 5, "window_seconds": 600, "ladder_seconds": [60, 600], "scope": "services"},
             "bans_active": 1, "sources": 2,
+            "alerts": [
+                {"name": "syslog", "kind": "syslog", "state": "ok", "last_error": "x", "sent": 3, "dropped": 0},
+                {"name": "chat", "kind": "webhook", "state": "failing", "last_error": "no", "sent": 1, "dropped": 2}
+            ],
             "counters": {
                 "request": {"packets": 0, "bytes": 0}, "event-lost": {"packets": 2, "bytes": 0},
                 "banned": {"packets": 5, "bytes": 2500}
@@ -171,7 +187,8 @@ mod tests {
              not read   every other port, SIP inside TLS or WebSocket, later fragments\n\
              ban        after 5 proven failures within 10m, for 1m, 10m; closes the ports of the services\n\
              bans       1 in force\nsources    2 seen\n\
-             events     2 LOST: the ring buffer was full; bans are not affected\n\n\
+             events     2 LOST: the ring buffer was full; bans are not affected\n\
+             alerts     syslog: ok; 3 sent\nalerts     webhook chat: FAILING, no; 1 sent, 2 DROPPED\n\n\
              SEEN        PACKETS  BYTES\nbanned            5   2500  DROPPED\n\
              event-lost        2      0  EVENTS LOST: ring buffer full\n"
         );

@@ -1,6 +1,7 @@
 //! The configuration: text, then raw values with their lines, then a [`Config`] that cannot be wrong.
 
 mod access;
+mod alerts;
 mod fault;
 mod load;
 mod plan;
@@ -10,6 +11,7 @@ mod resolved;
 mod tests;
 
 pub use access::{AccessAction, AccessRule, DefaultAction, FeedFormat, FeedRules, Origin};
+pub use alerts::{AlertRules, ExecRules, Selection, SyslogRules, SyslogTarget, WebhookRules};
 pub use fault::{Fault, Faults};
 pub use load::{ConfigError, client_paths, load, parse, read};
 pub use resolved::{BanRules, Config, ControlRules, Listen, Mode, OnExit, Paths, ServiceRules, SignatureTable};

@@ -31,6 +31,10 @@ pub struct Raw {
     pub ban: RawBan,
     pub scanners: RawScanners,
     pub limits: RawLimits,
+    pub store: RawStore,
+    pub syslog: Option<RawSyslog>,
+    pub webhooks: Vec<Spot<RawWebhook>>,
+    pub hooks: Vec<Spot<RawExec>>,
     pub metrics: RawMetrics,
     pub control: RawControl,
 }
@@ -109,6 +113,13 @@ pub struct RawScanners {
     pub from: List,
 }
 
+/// `[store]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawStore {
+    pub keep: Maybe<String>,
+    pub max_size: Maybe<i64>,
+}
+
 /// `[limits]`.
 #[derive(Clone, Debug, Default)]
 pub struct RawLimits {
@@ -120,6 +131,41 @@ pub struct RawLimits {
     pub nonces: Maybe<i64>,
     pub peers: Maybe<i64>,
     pub prefixes: Maybe<i64>,
+}
+
+/// `[syslog]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawSyslog {
+    pub to: Maybe<String>,
+    pub facility: Maybe<String>,
+    pub selection: RawSelection,
+}
+
+/// One `[[webhook]]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawWebhook {
+    pub name: Maybe<String>,
+    pub url: Maybe<String>,
+    pub template: Maybe<String>,
+    pub headers: List,
+    pub selection: RawSelection,
+    pub timeout: Maybe<String>,
+}
+
+/// One `[[exec]]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawExec {
+    pub name: Maybe<String>,
+    pub command: List,
+    pub selection: RawSelection,
+    pub timeout: Maybe<String>,
+}
+
+/// What one who is told is told of.
+#[derive(Clone, Debug, Default)]
+pub struct RawSelection {
+    pub events: List,
+    pub per_minute: Maybe<i64>,
 }
 
 /// Reads a whole file. What is faulty is missing from the values, and listed.
@@ -207,6 +253,10 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
             prefixes: limits.integer("prefixes"),
         };
     });
+    root.table("store", |store| {
+        raw.store = RawStore { keep: store.string("keep"), max_size: store.integer("max_size") };
+    });
+    read_alerts(&mut root, &mut raw);
     root.table("metrics", |metrics| raw.metrics = RawMetrics { listen: metrics.string("listen") });
     root.table("control", |control| {
         raw.control =
@@ -214,6 +264,34 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
     });
     root.finish();
     (raw, faults)
+}
+
+fn read_alerts(root: &mut Table<'_, '_>, raw: &mut Raw) {
+    root.table("syslog", |syslog| {
+        let value =
+            RawSyslog { to: syslog.string("to"), facility: syslog.string("facility"), selection: syslog.selection() };
+        raw.syslog = Some(value);
+    });
+    root.tables("webhook", |line, webhook| {
+        let value = RawWebhook {
+            name: webhook.string("name"),
+            url: webhook.string("url"),
+            template: webhook.string("template"),
+            headers: webhook.strings("headers"),
+            selection: webhook.selection(),
+            timeout: webhook.string("timeout"),
+        };
+        raw.webhooks.push(Spot { line, value });
+    });
+    root.tables("exec", |line, exec| {
+        let value = RawExec {
+            name: exec.string("name"),
+            command: exec.strings("command"),
+            selection: exec.selection(),
+            timeout: exec.string("timeout"),
+        };
+        raw.hooks.push(Spot { line, value });
+    });
 }
 
 fn syntax_fault(error: &toml::de::Error, lines: &Lines) -> Fault {
@@ -275,6 +353,10 @@ impl<'a, 'i> Table<'a, 'i> {
             DeValue::String(text) => Some(Spot { line, value: vec![Spot { line, value: text.to_string() }] }),
             other => self.list(line, key, other, "a string or a list of strings"),
         }
+    }
+
+    fn selection(&mut self) -> RawSelection {
+        RawSelection { events: self.one_or_more("events"), per_minute: self.integer("per_minute") }
     }
 
     fn list(&mut self, line: usize, key: &str, value: &DeValue<'_>, allowed: &str) -> List {

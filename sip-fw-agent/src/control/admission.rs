@@ -140,12 +140,12 @@ mod tests {
         let (root, guest) = (admission.place(true).unwrap(), admission.place(false).unwrap());
         let mut turns = Vec::new();
         for _ in 0..LISTINGS_MAX {
-            turns.push(guest.turn(&Request::Sources).await.unwrap());
+            turns.push(guest.turn(&Request::Peers).await.unwrap());
         }
         let moment = Duration::from_millis(10);
-        assert!(timeout(moment, guest.turn(&Request::Sources)).await.is_err());
-        assert!(guest.turn(&Request::Status).await.is_none() && root.turn(&Request::Sources).await.is_none());
+        assert!(timeout(moment, guest.turn(&Request::Peers)).await.is_err());
+        assert!(guest.turn(&Request::Status).await.is_none() && root.turn(&Request::Peers).await.is_none());
         turns.pop();
-        assert!(guest.turn(&Request::Sources).await.is_some());
+        assert!(guest.turn(&Request::Peers).await.is_some());
     }
 }

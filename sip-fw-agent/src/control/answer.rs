@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
-use sip_fw_common::abi::{Ban, Method, Peer, PeerKey, Source, Strikes};
+use sip_fw_common::abi::{Ban, Method, Peer, PeerKey, Shun, Source, Strikes};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::SCHEMA;
 use sip_fw_core::controller::{BanLength, Controller, Input, Rules};
@@ -23,11 +23,13 @@ use super::explain::explain;
 use super::protocol::{Failure, Length, Request};
 use super::services;
 use super::view::{
-    AgentView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView, ServiceView,
-    ShunView, SourceView, SourcesView, StatusView, UnbannedView,
+    AgentView, AlertView, AttachmentView, BanView, BannedView, BansView, CounterView, PeerView, PeersView, RulesView,
+    ServiceView, ShunView, SourceView, SourcesView, StatusView, UnbannedView,
 };
+use super::why::{Why, keep_worst};
 use crate::exit_code::ExitCode;
 use crate::kernel::{KernelError, Tables};
+use crate::store::StoreView;
 
 /// The agent that answers.
 #[derive(Clone, Debug)]
@@ -38,6 +40,10 @@ pub struct AgentInfo {
     pub uptime_seconds: u64,
     /// Its services.
     pub services: Vec<ServiceView>,
+    /// Its store; only `status` asks for it.
+    pub store: Option<StoreView>,
+    /// Who is told what happens.
+    pub alerts: Vec<AlertView>,
 }
 
 /// What answers are made of.
@@ -78,7 +84,7 @@ impl Desk<'_> {
         match request {
             Request::Status => value(&self.status()?),
             Request::Bans { ended } => value(&self.bans(*ended, now)?),
-            Request::Sources => value(&self.sources(now)?),
+            Request::Sources { worst } => value(&self.sources(*worst, now)?),
             Request::Explain { address, service } => self.explain(address, service.as_deref(), now),
             Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
             Request::Unban { target } => self.unban(target, now),
@@ -113,9 +119,12 @@ impl Desk<'_> {
             totals.insert(reason.name().to_owned(), total);
             per_cpu.insert(reason.name().to_owned(), cpus);
         }
-        let active = |ban: &Ban| ban.until_ns > now_ns;
-        let bans_active = self.tables.bans()?.iter().filter(|(_, ban)| active(ban)).count()
-            + self.tables.prefix_bans()?.iter().filter(|(_, ban)| active(ban)).count();
+        let (bans, prefix_bans) = (self.tables.bans()?, self.tables.prefix_bans()?);
+        let bans = bans.iter().map(|(_, ban)| ban).chain(prefix_bans.iter().map(|(_, ban)| ban));
+        let mut bans_by_level = BTreeMap::new();
+        for ban in bans.filter(|ban| ban.until_ns > now_ns) {
+            *bans_by_level.entry(ban.level).or_default() += 1;
+        }
         let attachments = self.tables.attachments()?.into_iter().map(|attachment| AttachmentView {
             interface: attachment.interface,
             ingress: attachment.ingress.to_owned(),
@@ -134,9 +143,12 @@ impl Desk<'_> {
             },
             attachments: attachments.collect(),
             services,
+            store: self.agent.as_ref().and_then(|agent| agent.store.clone()),
             rules: RulesView::new(&settings),
-            bans_active,
+            bans_active: bans_by_level.values().sum(),
+            bans_by_level,
             sources: self.tables.sources()?.len(),
+            alerts: self.agent.as_ref().map_or_else(Vec::new, |agent| agent.alerts.clone()),
             counters: totals,
             per_cpu,
         })
@@ -183,19 +195,24 @@ impl Desk<'_> {
         Ok(BansView { schema: SCHEMA, bans, shuns })
     }
 
-    fn sources(&self, now: Time) -> Result<SourcesView, KernelError> {
+    fn sources(&self, worst: Option<usize>, now: Time) -> Result<SourcesView, KernelError> {
         let bans: HashMap<Source, Ban> = self.tables.bans()?.into_iter().collect();
         let prefixes = Prefixes::new(self.tables.prefix_bans()?, now);
         let window_ns = self.controller.rules().settings.window_ns;
+        let shuns: HashMap<Source, Shun> = self.tables.shuns()?.into_iter().collect();
         let mut sources = self.tables.sources()?;
-        sources.sort_by_key(|(source, did)| (std::cmp::Reverse(did.last_seen_ns), *source));
+        match worst {
+            Some(count) => keep_worst(&mut sources, &bans, count),
+            None => sources.sort_by_key(|(source, did)| (std::cmp::Reverse(did.last_seen_ns), *source)),
+        }
         let mut views = Vec::with_capacity(sources.len());
         for (source, did) in &sources {
             let ban = bans.get(source);
             let strikes = if did.failures_proven == 0 { None } else { self.tables.strikes(*source)? };
             let strikes = strikes_within(strikes.as_ref(), ban, window_ns, now);
             let net = self.controller.ipv6().net(*source);
-            views.push(SourceView::new(show_net(net), did, ban, prefixes.cover(net), strikes, now));
+            let why = Why::new(ban, shuns.get(source), self.controller.page(*source), now);
+            views.push(SourceView::new(show_net(net), did, ban, prefixes.cover(net), strikes, now).because(why));
         }
         Ok(SourcesView { schema: SCHEMA, sources: views })
     }

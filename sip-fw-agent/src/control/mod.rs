@@ -11,3 +11,4 @@ pub mod protocol;
 pub mod server;
 pub mod services;
 pub mod view;
+pub mod why;

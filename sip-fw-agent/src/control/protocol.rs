@@ -41,7 +41,11 @@ pub enum Request {
         ended: bool,
     },
     /// What each source did.
-    Sources,
+    Sources {
+        /// Only so many, the worst first; without it all, the last seen first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worst: Option<usize>,
+    },
     /// What happened.
     Events {
         /// Only the records of the last so many seconds; without it all that are kept, or none to follow.
@@ -111,7 +115,7 @@ impl Request {
         match self {
             Self::Status
             | Self::Bans { .. }
-            | Self::Sources
+            | Self::Sources { .. }
             | Self::Events { .. }
             | Self::Explain { .. }
             | Self::Rules
@@ -128,7 +132,7 @@ impl Request {
     /// Whether its reply may be as large as a table.
     #[must_use]
     pub const fn lists(&self) -> bool {
-        matches!(self, Self::Bans { .. } | Self::Sources | Self::Rules | Self::Peers | Self::UnbanAll)
+        matches!(self, Self::Bans { .. } | Self::Sources { .. } | Self::Rules | Self::Peers | Self::UnbanAll)
     }
 
     /// Reads a request line.
@@ -204,6 +208,7 @@ mod tests {
     fn requests() {
         let parse = |text: &str| Request::parse(format!("{text}\n").as_bytes());
         assert_eq!(parse("{\"verb\":\"status\"}"), Ok(Request::Status));
+        assert_eq!(parse("{\"verb\":\"sources\"}"), Ok(Request::Sources { worst: None }));
         assert_eq!(
             parse("{\"verb\":\"ban\",\"target\":\"203.0.113.9\",\"length\":{\"seconds\":60},\"reason\":null}"),
             Ok(Request::Ban { target: "203.0.113.9".to_owned(), length: Length::Seconds(60), reason: None })

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +19,14 @@ use super::protocol::{Failure, REQUEST_BYTES_MAX, Reply, Request};
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::host::without_others;
+use crate::store::{Page, read_events};
 
 /// A client that has not sent its request by then is let go.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that has not taken a reply by then is let go.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Records read from the store before they are sent.
+const STORED_AHEAD: usize = 64;
 /// Pause after a connection could not be accepted: usually file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,11 +44,21 @@ pub enum Response {
     Reply(Reply),
     /// Records, one reply line each: those that were, then those to come.
     Records {
+        /// Those that are no longer in memory.
+        stored: Option<Stored>,
         /// Those that were.
         history: Vec<Arc<Record>>,
         /// Those to come.
         live: Option<broadcast::Receiver<Arc<Record>>>,
     },
+}
+
+/// Records in the store.
+pub struct Stored {
+    /// Its file.
+    pub path: PathBuf,
+    /// Which ones.
+    pub page: Page,
 }
 
 /// Opens the socket. The caller holds the agent's lock, so a socket found there is a dead one.
@@ -103,11 +116,11 @@ async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>, place: Place)
         Response::Reply(reply) => {
             let _ = send(&mut write, &reply).await;
         }
-        Response::Records { history, live: None } => stream_records(&mut write, history, None).await,
-        Response::Records { history, live } => {
+        Response::Records { stored, history, live: None } => stream_records(&mut write, stored, history, None).await,
+        Response::Records { stored, history, live } => {
             let mut closed = limited.into_inner().into_inner();
             tokio::select! {
-                () = stream_records(&mut write, history, live) => {}
+                () = stream_records(&mut write, stored, history, live) => {}
                 _ = closed.readable() => { let _ = closed.read_u8().await; }
             }
         }
@@ -125,9 +138,15 @@ async fn respond(request: Request, calls: &mpsc::Sender<Call>) -> Response {
 
 async fn stream_records(
     write: &mut OwnedWriteHalf,
+    stored: Option<Stored>,
     history: Vec<Arc<Record>>,
     live: Option<broadcast::Receiver<Arc<Record>>>,
 ) {
+    if let Some(stored) = stored
+        && stream_stored(write, stored).await.is_err()
+    {
+        return;
+    }
     for record in history {
         if send_record(write, &record).await.is_err() {
             return;
@@ -148,6 +167,22 @@ async fn stream_records(
             return;
         }
     }
+}
+
+/// Reads beside the loop, no faster than the client does.
+async fn stream_stored(write: &mut OwnedWriteHalf, Stored { path, page }: Stored) -> io::Result<()> {
+    let (found_in, mut found) = mpsc::channel(STORED_AHEAD);
+    let reading = tokio::task::spawn_blocking(move || {
+        read_events(&path, page, |record| found_in.blocking_send(record).is_ok()).map_err(|error| (path, error))
+    });
+    while let Some(record) = found.recv().await {
+        send_record(write, &record).await?;
+    }
+    if let Ok(Err((path, error))) = reading.await {
+        let reason = format!("{}: {error}; older events cannot be shown", path.display());
+        send_record(write, &Record::new(clock::wall(), EventName::Degraded).because(reason)).await?;
+    }
+    Ok(())
 }
 
 async fn send_record(write: &mut OwnedWriteHalf, record: &Record) -> io::Result<()> {
@@ -185,7 +220,8 @@ mod tests {
                 while let Some(call) = calls.recv().await {
                     let response = match call.request {
                         Request::Events { .. } => {
-                            Response::Records { history: vec![record.clone()], live: Some(live.subscribe()) }
+                            let live = Some(live.subscribe());
+                            Response::Records { stored: None, history: vec![record.clone()], live }
                         }
                         _ => Response::Reply(Reply::Ok(json!(true))),
                     };

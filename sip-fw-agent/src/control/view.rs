@@ -10,6 +10,9 @@ use sip_fw_core::rules::RuleSet;
 use sip_fw_core::text::shown;
 use sip_fw_core::time::{Time, Timestamp, Until};
 
+use super::why::Why;
+use crate::store::StoreView;
+
 /// `status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusView {
@@ -21,12 +24,21 @@ pub struct StatusView {
     pub attachments: Vec<AttachmentView>,
     /// The services. Ports of no service are not inspected.
     pub services: Vec<ServiceView>,
+    /// What is kept on disk; absent where no agent runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreView>,
     /// When a source is banned, and for how long.
     pub rules: RulesView,
     /// Bans in force.
     pub bans_active: usize,
+    /// The same by step of the ladder; 0 is outside of it.
+    #[serde(default)]
+    pub bans_by_level: BTreeMap<u8, usize>,
     /// Sources seen.
     pub sources: usize,
+    /// Who is told what happens, beside the journal; unknown while no agent runs.
+    #[serde(default)]
+    pub alerts: Vec<AlertView>,
     /// Packets and bytes by reason.
     pub counters: BTreeMap<String, CounterView>,
     /// The same for each CPU.
@@ -48,6 +60,23 @@ pub struct AgentView {
     pub events_lost: u64,
     /// `enforce` or `observe`.
     pub mode: String,
+}
+
+/// How one of those who are told fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertView {
+    /// Its name.
+    pub name: String,
+    /// `syslog`, `webhook` or `exec`.
+    pub kind: String,
+    /// `ok` or `failing`.
+    pub state: String,
+    /// The last failure.
+    pub last_error: Option<String>,
+    /// Alerts delivered.
+    pub sent: u64,
+    /// Records that found its queue full, and alerts that were given up.
+    pub dropped: u64,
 }
 
 /// How the programs are attached to one interface.
@@ -109,7 +138,7 @@ pub struct CounterView {
 }
 
 /// `bans`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BansView {
     /// Version of these keys.
     pub schema: u32,
@@ -208,7 +237,7 @@ pub struct DetachedView {
 }
 
 /// `sources`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourcesView {
     /// Version of these keys.
     pub schema: u32,
@@ -241,10 +270,13 @@ pub struct SourceView {
     pub first_seen: Timestamp,
     /// Last SIP request.
     pub last_seen: Timestamp,
-    /// `banned` or `ok`.
+    /// `banned`, `shunned` or `ok`.
     pub state: String,
     /// Strikes within the window.
     pub strikes: u32,
+    /// Why it stands out; in `explain` that is told at length elsewhere.
+    #[serde(flatten)]
+    pub why: Why,
 }
 
 impl SourceView {
@@ -273,7 +305,18 @@ impl SourceView {
             last_seen: now.wall_of(did.last_seen_ns),
             state: if banned { "banned" } else { "ok" }.to_owned(),
             strikes,
+            why: Why::default(),
         }
+    }
+
+    /// With what holds it back, and what is remembered of it.
+    #[must_use]
+    pub fn because(mut self, why: Why) -> Self {
+        if why.until.is_some() && self.state == "ok" {
+            "shunned".clone_into(&mut self.state);
+        }
+        self.why = why;
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use super::interfaces::Look;
 use super::matches::Matches;
 use super::members::Members;
 use super::publisher::Publisher;
+use super::remembered::Remembered;
 use super::state::State;
 use super::trial::Waiting;
 use crate::clock;
@@ -36,6 +38,7 @@ use crate::host::own_addresses;
 use crate::kernel::{self, Kernel, KernelError};
 use crate::lists::Lists;
 use crate::metrics::{Census, Metrics};
+use crate::store::Store;
 
 /// Everything the agent's loop changes.
 pub struct Agent {
@@ -72,6 +75,12 @@ pub struct Agent {
     pub orders: Orders,
     /// A look at the addresses of the configuration in force that is under way.
     pub recompiling: Option<Recompiling>,
+    /// What is kept on disk.
+    pub store: Rc<Store>,
+    /// What of the tables is there.
+    pub remembered: Remembered,
+    /// Looks at the tables until known peers and strikes are kept again.
+    pub ticks_to_peers: u32,
     /// Where prepared configurations go.
     pub outcomes: mpsc::Sender<Outcome>,
     /// Whom the control socket is for.
@@ -131,6 +140,7 @@ impl Agent {
                 Ok(input) => {
                     self.handle(input);
                     self.look_at_neighbours(event);
+                    self.keep_ban(event);
                 }
                 Err(error) => self.complain(Some(error.to_string())),
             }
@@ -173,6 +183,7 @@ impl Agent {
         self.complain(trouble.filter(|_| !taken_off));
         self.serve_metrics();
         self.follow_members();
+        self.publisher.look_at_alerts();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -196,6 +207,8 @@ impl Agent {
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs(),
             services: self.services.clone(),
+            store: matches!(request, Request::Status).then(|| self.store.view()),
+            alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
             Request::Ban { .. } => {
@@ -230,7 +243,10 @@ impl Agent {
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let shuns = self.kernel.tables.shuns()?;
         let census = Census::of(&bans, &prefix_bans, &shuns, kernel::now_ns());
+        self.keep_bans(&bans, &prefix_bans);
         let obeyed = self.obey(Input::Tick { bans, prefix_bans, shuns });
+        self.keep_peers_now_and_then()?;
+        self.tell_of_store();
         self.count_matches()?;
         self.end_trial()?;
         self.follow_own_addresses();

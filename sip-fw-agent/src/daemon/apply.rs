@@ -167,11 +167,15 @@ impl Agent {
         let lists = self.lists.current();
         self.lists.adopt(prepared);
         self.controller.set_rules(prepare::rules(&config));
+        self.store.set_rules(config.store);
         if let Err(error) = self.kernel.tables.set_signatures(&config.signatures) {
             self.complain(Some(error.to_string()));
         }
         self.services = services::views(&config.ports(), &config.service_kinds(), &config.service_names());
         self.matches.forget();
+        if self.config.alerts != config.alerts {
+            self.publisher.alerts.replace(&config.alerts);
+        }
         Before {
             lists,
             config: std::mem::replace(&mut self.config, config),

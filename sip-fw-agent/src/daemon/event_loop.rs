@@ -54,6 +54,7 @@ enum End {
 /// Turns until the end.
 pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(), Failure> {
     let end = turn(&mut agent, &mut inputs).await;
+    agent.keep_all();
     inputs.manager.stopping();
     if let Some(server) = inputs.server.take() {
         server.abort();

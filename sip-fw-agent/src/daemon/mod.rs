@@ -6,6 +6,7 @@ mod changes;
 mod event_loop;
 mod figures;
 mod interfaces;
+mod keep;
 mod lock;
 mod lockout;
 mod manager;
@@ -14,11 +15,12 @@ mod members;
 mod prepare;
 mod publisher;
 mod reload;
+mod remembered;
 mod start;
 mod state;
 mod trial;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
@@ -55,6 +57,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         let (agent, inputs) = start::start(options, config).await?;
         event_loop::run(agent, inputs, lock).await
     })
+}
+
+/// The text of the configuration that was last in force for good, from the state folder.
+#[must_use]
+pub fn text_in_force(state: &Path) -> Option<String> {
+    state::State::new(state).applied_text()
 }
 
 fn faulty(error: ConfigError) -> Failure {

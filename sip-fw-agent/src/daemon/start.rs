@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::rc::Rc;
 use std::time::Instant;
 
 use log::LevelFilter;
@@ -19,6 +20,7 @@ use super::matches::Matches;
 use super::members::Members;
 use super::prepare::{self, Ready};
 use super::publisher::Publisher;
+use super::remembered::{Remembered, Restored, Terms, restore};
 use super::state::{Choice, State};
 use super::trial::Waiting;
 use crate::clock;
@@ -34,6 +36,7 @@ use crate::lists::{Lists, Named};
 use crate::metrics::Metrics;
 use crate::report::Reporter;
 use crate::report::writer::Writer;
+use crate::store::{Recalled, Store};
 
 /// Starts; the caller is inside the runtime and holds the lock.
 ///
@@ -90,6 +93,8 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     let file = config::read(&options.file).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
     let confirm_until_ns = kernel.tables.live()?.confirm_until_ns;
     let choice = state.choose(&file, confirm_until_ns > kernel::now_ns());
+    let (store, mut recalled) = Store::open(&config.paths.state, config.store)
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the store: {error}")))?;
     let mut generation = match kernel.tables.in_force()? {
         Some(earlier) => earlier.header()?.generation,
         None => 0,
@@ -104,8 +109,9 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         Choice::Before(text) => (former(text, next()).await?, None),
         Choice::Waiting { text, before } => (former(text, next()).await?, Some(former(before, next()).await?)),
     };
+    let controller = Controller::new(prepare::rules(&ready.config));
+    let restored = begin_live(&mut kernel.tables, &recalled, &controller, kernel.taken_over.is_incomplete)?;
     // From here on the new rules are in force, in the programs of an earlier agent, too.
-    begin_live(&mut kernel.tables)?;
     match &before {
         Some(_) => kernel.tables.replace_tentative(&ready.compiled.loaded)?,
         None => kernel.tables.put_in_force(&ready.compiled.loaded)?,
@@ -116,11 +122,13 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     lists.adopt(prepared);
     let attachments = kernel.attach(&config.interfaces)?;
     let others = kernel.detach_others(&config.interfaces)?;
+    kernel.end_migration()?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, admission.clone())));
+    let store = Rc::new(store);
     let mut agent = Agent {
         kernel,
-        controller: Controller::new(prepare::rules(&config)),
-        publisher: Publisher::new(log),
+        controller,
+        publisher: Publisher::new(log, Rc::clone(&store), recalled.last_event, std::mem::take(&mut recalled.recent)),
         file: options.file.clone(),
         metrics: Metrics::new(&config.paths.pins),
         ring_events: 0,
@@ -141,8 +149,14 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         lists,
         matches: Matches::default(),
         state,
+        store,
+        remembered: Remembered::default(),
+        ticks_to_peers: 0,
         outcomes,
     };
+    agent.publisher.alerts.replace(&agent.config.alerts);
+    agent.take_up(&recalled, restored);
+    drop(recalled);
     agent.handle(Input::Started { version: env!("CARGO_PKG_VERSION") });
     if let Choice::Before(_) = choice {
         let file = options.file.display();
@@ -175,13 +189,28 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     Ok((agent, inputs))
 }
 
-/// The secret of the hashes stays while the maps live.
-fn begin_live(tables: &mut Tables) -> Result<(), KernelError> {
+/// Fresh maps, and those of an earlier version with another layout, are filled with what is remembered from before a reboot; others are the truth. The secret of the hashes, which stays
+/// while the maps live, comes last: an agent that is killed meanwhile finds the maps as fresh as they were.
+fn begin_live(
+    tables: &mut Tables,
+    recalled: &Recalled,
+    controller: &Controller,
+    is_incomplete: bool,
+) -> Result<Option<Restored>, KernelError> {
     let live = tables.live()?;
-    if live.hash_seed == 0 {
-        let hash_seed = host::random_seed()
-            .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })?;
-        tables.write_live(&Live { hash_seed, ..live })?;
+    let mut restored = None;
+    if live.hash_seed == 0 || is_incomplete {
+        let terms = Terms::of(controller, clock::now());
+        restored = Some(restore(tables, recalled, &controller.rules().settings, terms));
+        let random = || {
+            host::random_seed()
+                .map_err(|error| KernelError::Access { what: "/dev/urandom".to_owned(), reason: error.to_string() })
+        };
+        if live.hash_seed == 0 {
+            let hash_seed = recalled.hash_seed.map_or_else(random, Ok)?;
+            tables.write_live(&Live { hash_seed, ..live })?;
+        }
     }
-    count_prefixes(tables)
+    count_prefixes(tables)?;
+    Ok(restored)
 }

@@ -44,9 +44,14 @@ impl State {
         self.folder.join("applied.toml")
     }
 
+    /// That text.
+    pub fn applied_text(&self) -> Option<String> {
+        text_of(&self.applied_path())
+    }
+
     /// What to go by, from the text of the configuration file and whether the kernel still waits.
     pub fn choose(&self, file: &str, waits: bool) -> Choice {
-        let Some(before) = text_of(&self.applied_path()) else { return Choice::File };
+        let Some(before) = self.applied_text() else { return Choice::File };
         match text_of(&self.tried_path()) {
             Some(text) if waits => Choice::Waiting { text, before },
             _ if self.is_refused(file) => Choice::Before(before),

@@ -7,10 +7,16 @@ use nix::ifaddrs::getifaddrs;
 /// The addresses of this host; none when they cannot be told.
 #[must_use]
 pub fn own_addresses() -> Vec<IpAddr> {
+    interface_addresses().into_iter().map(|(_, address)| address).collect()
+}
+
+/// The same, each with the name of its interface.
+#[must_use]
+pub fn interface_addresses() -> Vec<(String, IpAddr)> {
     let Ok(interfaces) = getifaddrs() else { return Vec::new() };
     let address = |storage: nix::sys::socket::SockaddrStorage| {
         let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
     };
-    interfaces.filter_map(|interface| interface.address.and_then(address)).collect()
+    interfaces.filter_map(|interface| Some((interface.interface_name, interface.address.and_then(address)?))).collect()
 }

@@ -47,19 +47,22 @@ fn is_management(session: &Session, ports: &BTreeSet<u16>) -> bool {
 
 /// The established sessions of a table.
 fn established(table: impl BufRead) -> io::Result<impl Iterator<Item = Session>> {
-    // The order of bytes is all that matters to this table.
-    let system = ExplicitSystemInfo {
-        boot_time_secs: 0,
-        ticks_per_second: 0,
-        page_size: 0,
-        is_little_endian: cfg!(target_endian = "little"),
-    };
-    let TcpNetEntries(entries) = TcpNetEntries::from_buf_read(table, &system).map_err(io::Error::other)?;
+    let TcpNetEntries(entries) = TcpNetEntries::from_buf_read(table, &byte_order()).map_err(io::Error::other)?;
     let open = entries.into_iter().filter(|entry| entry.state == TcpState::Established);
     Ok(open.map(|entry| Session { local: canonical(entry.local_address), peer: canonical(entry.remote_address) }))
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+/// The order of bytes is all of a system that matters to the socket tables.
+pub(super) fn byte_order() -> ExplicitSystemInfo {
+    ExplicitSystemInfo {
+        boot_time_secs: 0,
+        ticks_per_second: 0,
+        page_size: 0,
+        is_little_endian: cfg!(target_endian = "little"),
+    }
+}
+
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

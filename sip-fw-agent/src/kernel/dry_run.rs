@@ -46,6 +46,17 @@ const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const TCX_NEXT: u32 = u32::MAX;
 
+impl Action {
+    /// What an XDP program returned.
+    pub(super) const fn of_xdp(returned: u32) -> Self {
+        match returned {
+            XDP_PASS => Self::Pass,
+            XDP_DROP => Self::Drop,
+            other => Self::Other(other),
+        }
+    }
+}
+
 impl DryRun {
     /// Loads the programs on maps of their own.
     ///
@@ -72,11 +83,7 @@ impl DryRun {
     /// # Errors
     /// If the kernel does not run it.
     pub fn ingress(&self, packet: &[u8]) -> Result<Action, KernelError> {
-        Ok(match self.run_ingress(packet, 1)?.0 {
-            XDP_PASS => Action::Pass,
-            XDP_DROP => Action::Drop,
-            other => Action::Other(other),
-        })
+        Ok(Action::of_xdp(self.run_ingress(packet, 1)?.0))
     }
 
     /// A leaving packet, from its Ethernet header on.

@@ -14,7 +14,8 @@ pub enum KernelError {
     NoObject,
     /// A pinned map is not the one this build expects.
     #[error(
-        "pinned map {path}: {property} is {found}, expected {expected}; `sip-fw detach` removes it (and every ban)"
+        "pinned map {path}: {property} is {found}, expected {expected}; `sip-fw detach` removes it, and the next start fills new \
+         tables from the store"
     )]
     PinnedMap {
         /// The pin.
@@ -28,7 +29,8 @@ pub enum KernelError {
     },
     /// Pins of another ABI are there.
     #[error(
-        "{path} belongs to another version of sip-fw (this one uses {expected}); run `sip-fw detach` first, which lifts every ban"
+        "{path} belongs to another version of sip-fw (this one uses {expected}): start that version, or run `sip-fw detach` and start \
+         this one, which fills new tables from the store"
     )]
     OtherVersion {
         /// The directory found.

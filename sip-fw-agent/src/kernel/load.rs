@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use aya::maps::MapData;
 use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS, map};
 
 use super::error::{chain, verifier_reason};
-use super::{EventStream, KernelError, OBJECT, Tables, log, pins, verify};
+use super::migrate::{self, TakenOver};
+use super::{EventStream, KernelError, OBJECT, Tables, log, pins};
 
 /// How many entries each table holds; from `[limits]` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +43,20 @@ pub struct LoadOptions<'a> {
 pub struct Kernel {
     /// The maps.
     pub tables: Tables,
+    /// What came of tables that an earlier agent made in another way.
+    pub taken_over: TakenOver,
     pub(super) ebpf: Ebpf,
     pub(super) pins: std::path::PathBuf,
 }
 
 impl Kernel {
-    /// Loads the programs on the pinned maps, making those that are missing. Attaches nothing and writes nothing into
-    /// the maps.
+    /// Loads the programs on the pinned maps, making those that are missing. Maps of other sizes or of an earlier version are
+    /// replaced by new ones with what they hold, see [`migrate`]. Attaches nothing.
     ///
     /// # Errors
-    /// A pinned map of another kind, pins of another version, or what the kernel refused.
+    /// A pinned map of another kind, pins of a later version, or what the kernel refused.
     pub fn load(options: &LoadOptions<'_>) -> Result<Self, KernelError> {
-        pins::refuse_other_versions(options.pins)?;
-        pins::create(&pins::root(options.pins).join("maps"))?;
-        for name in map::PINNED {
-            let path = pins::map(options.pins, name);
-            if path.exists() {
-                let data = MapData::from_pin(&path)
-                    .map_err(|error| KernelError::access(format!("cannot open {}", path.display()), &error))?;
-                verify::pinned(&path, name, &data, Some(&options.sizes))?;
-            }
-        }
+        migrate::make_room(options.pins, &options.sizes)?;
         let mut loader = loader(&options.sizes, &options.log_level);
         for name in map::PINNED {
             loader.map_pin_path(name, pins::map(options.pins, name));
@@ -71,7 +64,17 @@ impl Kernel {
         let ebpf = load(&mut loader)?;
         // Only now: a map dropped before its program is loaded can be replaced by another with the same number.
         let tables = Tables::open(options.pins)?;
-        Ok(Self { tables, ebpf, pins: options.pins.to_owned() })
+        let taken_over = migrate::take_over(options.pins)?;
+        Ok(Self { tables, taken_over, ebpf, pins: options.pins.to_owned() })
+    }
+
+    /// Takes over what the programs of an earlier agent wrote until they were replaced, and lets go of their tables.
+    ///
+    /// # Errors
+    /// If a map cannot be read or unpinned; the next agent tries again.
+    pub fn end_migration(&mut self) -> Result<(), KernelError> {
+        migrate::take_over(&self.pins)?;
+        migrate::forget_old(&self.pins)
     }
 
     /// The event stream.

@@ -4,30 +4,38 @@
 //! `<pins>/v<ABI>/maps/<MAP>` and `<pins>/v<ABI>/links/<interface>/{ingress,egress}-<mode>`.
 
 mod attach;
+mod attached;
 mod bench_run;
 mod clock;
 mod dry_run;
 mod error;
 mod events;
+mod features;
 mod fill;
 mod held_back;
 mod liveness;
 mod load;
 mod log;
+mod migrate;
+mod nonces;
 mod pins;
 mod rule_sets;
 mod tables;
 mod verify;
 
 pub use attach::Attachment;
+pub use attached::{AttachedIngress, LoadedProgram, egress_program, loaded, tcx_programs};
 pub use bench_run::BenchRun;
 pub use clock::now_ns;
 pub use dry_run::{Action, DryRun, ProgramCost};
 pub use error::KernelError;
 pub use events::EventStream;
+pub use features::missing_features;
 pub use fill::{Fill, fills};
 pub use liveness::exists;
 pub use load::{Kernel, LoadOptions, TableSizes};
+pub use migrate::TakenOver;
+pub use nonces::{NonceCount, count_nonces};
 pub use pins::{create, detach, is_pinned};
 pub use rule_sets::{Loaded, Matched, possible_cpus};
 pub use tables::Tables;

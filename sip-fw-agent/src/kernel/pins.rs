@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aya::programs::{TcAttachType, tc};
-use sip_fw_common::abi::{PROGRAM_EGRESS, VERSION};
+use sip_fw_common::abi::{OLDEST_VERSION, PROGRAM_EGRESS, VERSION};
 
 use super::{Attachment, KernelError, liveness};
 
@@ -13,9 +13,19 @@ pub(super) fn root(pins: &Path) -> PathBuf {
     pins.join(format!("v{VERSION}"))
 }
 
+/// The directory of the maps.
+pub(super) fn maps(pins: &Path) -> PathBuf {
+    root(pins).join("maps")
+}
+
+/// The directory of the maps that gave way and are not all taken over yet.
+pub(super) fn old(pins: &Path) -> PathBuf {
+    root(pins).join("old")
+}
+
 /// The pin of a map.
 pub(super) fn map(pins: &Path, name: &str) -> PathBuf {
-    root(pins).join("maps").join(name)
+    maps(pins).join(name)
 }
 
 /// The directory of an interface's links. bpffs refuses dots in names, interfaces never have colons.
@@ -45,10 +55,11 @@ pub(super) fn attachments(pins: &Path) -> Result<Vec<Attachment>, KernelError> {
     Ok(found)
 }
 
-/// Refuses pins of another ABI.
+/// Refuses pins of another ABI than those that can be taken over.
 pub(super) fn refuse_other_versions(pins: &Path) -> Result<(), KernelError> {
     let own = format!("v{VERSION}");
-    match entries(pins)?.into_iter().find(|(name, _)| name.starts_with('v') && *name != own) {
+    let known: Vec<_> = (OLDEST_VERSION..=VERSION).map(|version| format!("v{version}")).collect();
+    match entries(pins)?.into_iter().find(|(name, _)| name.starts_with('v') && !known.contains(name)) {
         Some((_, path)) => Err(KernelError::OtherVersion { path, expected: own }),
         None => Ok(()),
     }
@@ -80,21 +91,40 @@ pub fn detach(pins: &Path) -> Result<Vec<String>, KernelError> {
         for (interface, links) in entries(&folder.join("links"))? {
             take_off_folder(&links, &interface.replace(':', "."), &version, &mut removed, &mut first_error)?;
         }
-        for (map, path) in entries(&folder.join("maps"))? {
-            remove(&path, || format!("removed map {map} ({version})"), &mut removed, &mut first_error);
-        }
-        for part in ["links", "maps", ""] {
-            let _ = fs::remove_dir(folder.join(part));
-        }
+        remove_maps(&folder, &version, &mut removed, &mut first_error)?;
     }
     let _ = fs::remove_dir(pins);
     first_error.map_or(Ok(removed), Err)
 }
 
-/// Whether anything of this ABI is pinned.
+/// Whether anything of any ABI is pinned.
 #[must_use]
 pub fn is_pinned(pins: &Path) -> bool {
-    root(pins).exists()
+    entries(pins).is_ok_and(|found| found.iter().any(|(name, _)| name.starts_with('v')))
+}
+
+/// Unpins the maps of a version and removes its directory; its links, if there are any, stay.
+pub(super) fn remove_version(folder: &Path) -> Result<(), KernelError> {
+    let (mut removed, mut first_error) = (Vec::new(), None);
+    remove_maps(folder, "", &mut removed, &mut first_error)?;
+    first_error.map_or(Ok(()), Err)
+}
+
+fn remove_maps(
+    folder: &Path,
+    version: &str,
+    removed: &mut Vec<String>,
+    first_error: &mut Option<KernelError>,
+) -> Result<(), KernelError> {
+    for part in ["maps", "old"] {
+        for (map, path) in entries(&folder.join(part))? {
+            remove(&path, || format!("removed map {map} ({version})"), removed, first_error);
+        }
+    }
+    for part in ["links", "maps", "old", ""] {
+        let _ = fs::remove_dir(folder.join(part));
+    }
+    Ok(())
 }
 
 /// Detaches and unpins both programs of one interface.
@@ -140,7 +170,7 @@ fn remove(
 }
 
 /// Names and paths in a directory, sorted; none if it does not exist.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, KernelError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, KernelError> {
     let listing = match fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

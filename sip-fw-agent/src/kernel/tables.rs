@@ -14,6 +14,9 @@ use sip_fw_common::reason::Reason;
 use super::rule_sets::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
+/// BPF_NOEXIST (linux/bpf.h).
+const NO_EXIST: u64 = 1;
+
 /// The maps, typed. The kernel is the truth of what is enforced: nothing is cached here.
 pub struct Tables {
     pub(super) live: Array<MapData, Live>,
@@ -35,10 +38,9 @@ impl Tables {
     /// # Errors
     /// [`KernelError::NotAttached`] if nothing is pinned; otherwise what does not fit.
     pub fn open(pins: &Path) -> Result<Self, KernelError> {
-        let folder = pins::root(pins);
-        if !folder.join("maps").exists() {
+        if !pins::maps(pins).exists() {
             pins::refuse_other_versions(pins)?;
-            return Err(KernelError::NotAttached(folder));
+            return Err(KernelError::NotAttached(pins::root(pins)));
         }
         let mut tables = Self::from_maps(|name| {
             let path = pins::map(pins, name);
@@ -103,6 +105,20 @@ impl Tables {
             ban.level = ban.level.max(earlier.level);
         }
         self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
+    }
+
+    /// Writes a ban of a source that has none, not even a remembered one; false if it has.
+    ///
+    /// # Errors
+    /// If the table is full or the kernel refuses.
+    pub fn put_new_ban(&mut self, source: Source, ban: &Ban) -> Result<bool, KernelError> {
+        match self.bans.insert(source, ban, NO_EXIST) {
+            Ok(()) => Ok(true),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Ok(false)
+            }
+            Err(error) => Err(KernelError::access("cannot write a ban", &error)),
+        }
     }
 
     /// Ends the ban of a source now and takes its step of the ladder away. One that is not there is fine.
@@ -172,6 +188,22 @@ impl Tables {
         found(self.strikes.get(&source, 0), "cannot read strikes")
     }
 
+    /// The proven failures of every source, recent or not.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn all_strikes(&self) -> Result<Vec<(Source, Strikes)>, KernelError> {
+        snapshot(self.strikes.iter(), "cannot list the strikes")
+    }
+
+    /// Writes the proven failures of a source.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn put_strikes(&mut self, source: Source, strikes: &Strikes) -> Result<(), KernelError> {
+        self.strikes.insert(source, strikes, 0).map_err(failed("cannot write strikes"))
+    }
+
     /// Forgets the proven failures of a source.
     ///
     /// # Errors
@@ -186,6 +218,14 @@ impl Tables {
     /// If the kernel refuses.
     pub fn peers(&self) -> Result<Vec<(PeerKey, Peer)>, KernelError> {
         snapshot(self.peers.iter(), "cannot list the known peers")
+    }
+
+    /// Writes a known peer, or a user of it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn put_peer(&mut self, key: PeerKey, peer: &Peer) -> Result<(), KernelError> {
+        self.peers.insert(key, peer, 0).map_err(failed("cannot write a known peer"))
     }
 
     /// A known peer.

@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::aside;
 use super::feed::{Fetch, Fetched, List};
-use super::fetch::{Roots, Validators};
+use super::fetch::Validators;
 use super::host::{self, Found};
 use super::known::Outcome;
 use super::pace::{Pace, jittered};
 use crate::clock;
 use crate::config::{FeedRules, Origin};
+use crate::http::Roots;
 
 /// Bytes of a reason; name servers choose parts of it.
 const REASON_BYTES_MAX: usize = 300;

@@ -1,6 +1,7 @@
 //! The addresses of countries, from a database in MaxMind's form. Blocks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -89,6 +90,27 @@ pub fn read(path: &Path, wanted: &BTreeSet<String>) -> Result<Countries, Country
     Ok(Countries { nets: found.into_iter().map(|(code, nets)| (code, aggregated(nets))).collect(), known })
 }
 
+/// A database that is asked for single addresses.
+#[derive(Debug)]
+pub struct Locator(Reader<Vec<u8>>);
+
+impl Locator {
+    /// Opens a database.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is no database.
+    pub fn open(path: &Path) -> Result<Self, CountryError> {
+        Ok(Self(Reader::from_source(files::read(path, DATABASE_BYTES_MAX)?)?))
+    }
+
+    /// The country of an address, if the database knows it.
+    #[must_use]
+    pub fn country_of(&self, address: IpAddr) -> Option<String> {
+        self.0.lookup(address).ok()?.decode::<Record<'_>>().ok()??.code()
+    }
+}
+
 impl Record<'_> {
     fn code(&self) -> Option<String> {
         let place = self.country.as_ref().and_then(|place| place.iso_code);
@@ -114,6 +136,17 @@ mod tests {
             .collect();
         assert_eq!(shown, ["JP: 192.0.2.0/24 2001:db8:1::/48", "US: 203.0.113.0/24"]);
         assert_eq!(known.into_iter().collect::<Vec<_>>(), ["DE", "JP", "US"]);
+    }
+
+    #[test]
+    fn the_country_of_an_address() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
+        let locator = Locator::open(&path).unwrap();
+        let country = |address: &str| locator.country_of(address.parse().unwrap());
+        assert_eq!(country("192.0.2.7").as_deref(), Some("JP"));
+        assert_eq!(country("2001:db8:1::7").as_deref(), Some("JP"));
+        assert_eq!(country("10.0.0.1"), None);
+        assert!(Locator::open(Path::new("/nonexistent")).is_err());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use sip_fw_core::time::Timestamp;
 
 use super::disk;
 use super::feed_text::{FeedTextError, Parsed, parse};
-use super::fetch::{Answer, FetchError, Roots, Validators, get};
+use super::fetch::{Answer, FetchError, Validators, get};
 use super::pace::Pace;
 use crate::clock;
 use crate::config::FeedRules;
+use crate::http::Roots;
 
 /// Bytes of a reason; servers choose parts of it.
 const REASON_BYTES_MAX: usize = 300;

@@ -1,22 +1,17 @@
 //! One HTTP request for a feed: bounded in time, in bytes and in redirects. Blocks.
 
-use std::sync::Arc;
-
-use rustls::crypto::ring;
 use serde::{Deserialize, Serialize};
+use ureq::Body;
 use ureq::http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use ureq::http::{HeaderName, Response, StatusCode};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body};
 
 use super::pace::Pace;
+use crate::http::{Bounds, NoRoots, Roots, agent, shown};
 
 /// Redirects that are followed: a feed that moved has one or two.
 const REDIRECTS_MAX: u32 = 3;
 /// Bytes of a validator that is kept; longer ones are as if there were none.
 const VALIDATOR_BYTES_MAX: usize = 1024;
-/// How the agent calls itself.
-const USER_AGENT: &str = concat!("sip-fw/", env!("CARGO_PKG_VERSION"));
 
 /// What a server said of an answer, so that it can say later that nothing changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,16 +22,6 @@ pub struct Validators {
     /// `Last-Modified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
-}
-
-/// Whom to believe in TLS.
-#[derive(Clone, Debug)]
-pub enum Roots {
-    /// The certificates of the system, or those that SSL_CERT_FILE and SSL_CERT_DIR name.
-    System,
-    /// This one, in DER.
-    #[cfg(test)]
-    Only(Vec<u8>),
 }
 
 /// An answer.
@@ -58,10 +43,8 @@ pub enum FetchError {
     #[error("the answer is longer than max_bytes, {0}")]
     TooLong(u64),
     /// Nothing to check certificates with.
-    #[error(
-        "no root certificates in this system to check https with; install ca-certificates, or name a file in SSL_CERT_FILE{0}"
-    )]
-    NoRoots(String),
+    #[error(transparent)]
+    NoRoots(#[from] NoRoots),
     /// The network, TLS, HTTP.
     #[error("{}", shown(.0))]
     Http(#[from] ureq::Error),
@@ -79,28 +62,8 @@ pub fn get(
     roots: &Roots,
     pace: &Pace,
 ) -> Result<Answer, FetchError> {
-    let is_https = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-    let certificates = match certificates(roots) {
-        // Http needs none, unless it redirects to https.
-        Err(_) if !is_https => Vec::new(),
-        certificates => certificates?,
-    };
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::from(certificates))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build();
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        // Who asks for https gets nothing that came over less.
-        .https_only(is_https)
-        .max_redirects(REDIRECTS_MAX)
-        .max_redirects_will_error(true)
-        .max_idle_connections(0)
-        .timeout_connect(Some(pace.connect_max))
-        .timeout_global(Some(pace.fetch_max))
-        .user_agent(USER_AGENT)
-        .tls_config(tls);
-    let mut request = config.build().new_agent().get(url);
+    let bounds = Bounds { connect_max: pace.connect_max, whole_max: pace.fetch_max, redirects_max: REDIRECTS_MAX };
+    let mut request = agent(url, roots, bounds)?.get(url);
     let condition = known.filter(|known| known.etag.is_some() || known.last_modified.is_some());
     if let Some(Validators { etag, last_modified }) = condition {
         if let Some(etag) = etag {
@@ -135,37 +98,12 @@ fn header(response: &Response<Body>, name: &HeaderName) -> Option<String> {
     (value.len() <= VALIDATOR_BYTES_MAX).then(|| value.to_owned())
 }
 
-fn certificates(roots: &Roots) -> Result<Vec<Certificate<'static>>, FetchError> {
-    match roots {
-        Roots::System => {
-            let found = rustls_native_certs::load_native_certs();
-            if found.certs.is_empty() {
-                let errors: String = found.errors.iter().map(|error| format!("; {error}")).collect();
-                return Err(FetchError::NoRoots(errors));
-            }
-            Ok(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
-        }
-        #[cfg(test)]
-        Roots::Only(der) => Ok(vec![Certificate::from_der(der).to_owned()]),
-    }
-}
-
-fn shown(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "the name of its server does not resolve".to_owned(),
-        ureq::Error::Timeout(what) => format!("no complete answer in time ({what})"),
-        ureq::Error::TooManyRedirects => format!("more than {REDIRECTS_MAX} redirects"),
-        ureq::Error::RequireHttpsOnly(_) => "an https address redirects to http".to_owned(),
-        error => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::test_http::{Say, Server, answer};
     use super::*;
+    use crate::http::test_server::{Say, Server, answer};
 
     const PACE: Pace = Pace { fetch_max: Duration::from_millis(400), ..Pace::USUAL };
 
@@ -186,7 +124,7 @@ mod tests {
             (Say::Drip(format!("{head}Content-Length: 90\r\n\r\n")), "no complete answer in time"),
             (Say::Drip(head.to_owned()), "no complete answer in time"),
             (Say::Raw(format!("{head}Content-Length: 50\r\n\r\nhalf")), ""),
-            (redirect("/again"), "more than 3 redirects"),
+            (redirect("/again"), "too many redirects"),
             (answer("404 Not Found", "", "x"), "the server answers 404 Not Found"),
             (answer("304 Not Modified", "", ""), "the server answers 304 Not Modified"),
             (answer("204 No Content", "", ""), "the server answers 204 No Content"),
@@ -210,7 +148,9 @@ mod tests {
             Some("/2") => answer("302 Moved", "Location: /3\r\n", ""),
             _ => hops(head),
         });
-        assert!(fetched(&server.url("/0"), &Roots::System).starts_with("Body([101, 110, 100]"));
+        // All of it takes four connections: no hurry on a busy machine.
+        let end = get(&server.url("/0"), 100, None, &Roots::System, &Pace::USUAL);
+        assert!(matches!(&end, Ok(Answer::Body(body, _)) if body == b"end"), "{end:?}");
         let longest = Server::http(|_| answer("200 OK", "", &"x".repeat(100)));
         assert!(fetched(&longest.url("/"), &Roots::System).starts_with("Body("));
     }

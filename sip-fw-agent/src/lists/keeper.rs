@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 
 use super::ask::{Asked, News, Plan, Tools};
 use super::disk::{self, HostAddresses, Hosts};
-use super::fetch::Roots;
 use super::known::{Change, Entry, Outcome, Snapshot, Wanted, What};
 use super::memory::Memory;
 use super::pace::{FETCHES_AT_ONCE, LOOKUPS_AT_ONCE, Pace};
@@ -18,6 +17,7 @@ use super::prepare::{self, Known, Prepared, asked};
 use super::watch::Watched;
 use super::{aside, watch as files};
 use crate::config::Origin;
+use crate::http::Roots;
 
 /// News that wait for the agent; who has more to tell waits, too.
 const NEWS_WAITING_MAX: usize = 64;

@@ -24,10 +24,9 @@ mod watch;
 #[cfg(test)]
 mod test_dns;
 #[cfg(test)]
-mod test_http;
-#[cfg(test)]
 mod tests;
 
+pub use country::{CountryError, Locator};
 pub use keeper::Lists;
 pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
 pub use memory::Memory;

@@ -3,6 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::backoff::doubled;
+
 /// Lengths of time. The agent uses [`Pace::USUAL`]; tests hurry.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -34,8 +36,6 @@ pub const LOOKUPS_AT_ONCE: usize = 16;
 pub const FETCHES_AT_ONCE: usize = 4;
 /// One part in so many of a feed's interval is the most that is added to it, so that feeds spread over time.
 const JITTER_PART: u32 = 10;
-/// Doublings after which a wait is longer than any limit.
-const DOUBLINGS_MAX: u32 = 16;
 
 impl Pace {
     /// That of the agent.
@@ -69,10 +69,6 @@ pub fn jittered(interval: Duration, name: &str) -> Duration {
     name.hash(&mut hasher);
     let steps = u32::try_from(hasher.finish() % u64::from(STEPS)).unwrap_or(0);
     interval.saturating_add(interval / (JITTER_PART * STEPS) * steps)
-}
-
-fn doubled(first: Duration, failures: u32) -> Duration {
-    first.saturating_mul(1 << failures.saturating_sub(1).min(DOUBLINGS_MAX))
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::op::ResponseCode;
 
-use super::fetch::Roots;
 use super::pace::Pace;
 use super::test_dns::{self, Say};
-use super::test_http::{self, answer};
 use super::*;
 use crate::config::{FeedFormat, FeedRules, Origin};
+use crate::http::Roots;
+use crate::http::test_server::{self as test_http, answer};
 
 const HURRY: Pace = Pace {
     look: Duration::from_millis(15),

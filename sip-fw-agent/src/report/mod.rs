@@ -1,12 +1,17 @@
 //! Tells people: records to the journal or to stderr, tables to terminals.
 
+mod fields;
 mod journal;
+pub mod queue;
 pub mod table;
 pub mod writer;
 
 use std::io::Write;
 
+use libsystemd::logging::Priority;
 use sip_fw_core::record::{EventName, Record};
+
+pub use self::fields::{fields, variable};
 
 /// Form of the log on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -57,8 +62,7 @@ impl Reporter {
 
 /// How urgent a record is, on syslog's scale.
 #[must_use]
-const fn priority(event: EventName) -> libsystemd::logging::Priority {
-    use libsystemd::logging::Priority;
+pub const fn priority(event: EventName) -> Priority {
     match event {
         EventName::Degraded | EventName::DeviceFault | EventName::DistributedGuessing => Priority::Warning,
         EventName::Ban

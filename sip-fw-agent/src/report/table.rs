@@ -80,7 +80,8 @@ pub fn ago(time: Timestamp, now: Timestamp) -> String {
 }
 
 /// The time between two points, to the nearest second: a ban of an hour that just began lasts an hour.
-fn distance(time: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn distance(time: Timestamp, now: Timestamp) -> String {
     Short(Duration::from_millis(time.unix_ms.abs_diff(now.unix_ms).saturating_add(500))).to_string()
 }
 

@@ -2,29 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sip_fw_core::record::{EventName, Record};
 
+use super::queue::{Far, QUEUE_RECORDS_MAX, Queue};
 use crate::clock;
 
-/// Records that wait for the log; more are counted. As many as a follower of `events` may lag behind.
-const QUEUE_RECORDS_MAX: usize = 1024;
 /// What nobody has read by then is not written at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
 
-/// The near end of the queue. Dropping it waits, but not for long, until everything is written.
+/// The near end of the log. Dropping it waits, but not for long, until everything is written.
 #[derive(Debug)]
-pub struct Writer {
-    /// None at the end.
-    queue: Option<SyncSender<Arc<Record>>>,
-    missed: Arc<AtomicU64>,
-    /// Nothing is sent here; it closes when the thread ends.
-    ended: Receiver<()>,
-}
+pub struct Writer(Queue);
 
 impl Writer {
     /// Starts the thread, which hands each record to `write`.
@@ -33,44 +23,29 @@ impl Writer {
     ///
     /// If there can be no more threads.
     pub fn start(write: impl FnMut(&Record) + Send + 'static) -> io::Result<Self> {
-        let (queue, records) = sync_channel(QUEUE_RECORDS_MAX);
-        let (end, ended) = sync_channel(0);
-        let missed = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&missed);
-        thread::Builder::new().name("log".to_owned()).spawn(move || {
-            write_all(&records, &count, write);
-            drop(end);
-        })?;
-        Ok(Self { queue: Some(queue), missed, ended })
+        Queue::start("log", |far| write_all(far, write)).map(Self)
     }
 
     /// Hands over one record; never waits.
     pub fn tell(&self, record: Arc<Record>) {
-        match self.queue.as_ref().map(|queue| queue.try_send(record)) {
-            Some(Err(TrySendError::Full(_))) => {
-                self.missed.fetch_add(1, Ordering::Relaxed);
-            }
-            // The thread ends only when the queue is closed, or with a panic that was said.
-            Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => {}
-        }
+        self.0.tell(record);
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue = None;
-        // Whichever comes first: the thread ended, or it had its time.
-        let _ = self.ended.recv_timeout(LAST_RECORDS);
+        self.0.close();
+        self.0.wait_until(Instant::now() + LAST_RECORDS);
     }
 }
 
 /// Writes until the queue is closed. Whenever a record was missed the queue was full, so that its count follows what
 /// was in the queue, even if nothing is told any more.
-fn write_all(records: &Receiver<Arc<Record>>, missed: &AtomicU64, mut write: impl FnMut(&Record)) {
-    while let Ok(record) = records.recv() {
+fn write_all(far: &Far, mut write: impl FnMut(&Record)) {
+    while let Ok(record) = far.records.recv() {
         write(&record);
-        records.try_iter().take(QUEUE_RECORDS_MAX).for_each(|record| write(&record));
-        match missed.swap(0, Ordering::Relaxed) {
+        far.records.try_iter().take(QUEUE_RECORDS_MAX).for_each(|record| write(&record));
+        match far.take_missed() {
             0 => {}
             count => write(&more(count)),
         }
@@ -85,8 +60,7 @@ fn more(count: u64) -> Record {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-    use std::time::Instant;
+    use std::sync::mpsc::{channel, sync_channel};
 
     use sip_fw_core::time::Timestamp;
 
@@ -118,7 +92,7 @@ mod tests {
         writer.tell(record(0));
         let began = Instant::now();
         let full = QUEUE_RECORDS_MAX as i64;
-        while writer.missed.load(Ordering::Relaxed) == 0 {
+        while writer.0.missed() == 0 {
             writer.tell(record(1));
         }
         (1..7).for_each(|_| writer.tell(record(1)));

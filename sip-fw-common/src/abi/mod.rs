@@ -22,7 +22,10 @@ pub use values::{
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
+
+/// The oldest version whose links and tables are taken over.
+pub const OLDEST_VERSION: u32 = 5;
 
 /// An enum with stable numbers and names that travels as its number.
 macro_rules! number_enum {
@@ -46,6 +49,12 @@ macro_rules! number_enum {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The value with this name, if there is one.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
             }
         }
     };

@@ -6,6 +6,7 @@ mod crowd;
 mod input;
 mod operator;
 mod peer;
+mod recall;
 mod shun;
 mod tick;
 
@@ -23,6 +24,7 @@ use crate::limits::{
     DENIED_RECORDS_BURST, DENIED_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST, PROVEN_RECORDS_PER_SECOND,
     UNPROVEN_RECORDS_BURST, UNPROVEN_RECORDS_PER_SECOND,
 };
+use crate::more::more_failures;
 use crate::patience::Patience;
 use crate::peers::Peers;
 use crate::record::{EventName, Record};
@@ -203,7 +205,7 @@ impl Controller {
             reason.push_str(", unproven");
         }
         if suppressed > 0 {
-            reason.push_str(&format!(" and {suppressed} more {kind} failures"));
+            reason.push_str(&format!(" and {}", more_failures(suppressed, kind)));
         }
         vec![Command::Report(record.because(reason))]
     }

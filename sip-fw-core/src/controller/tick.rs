@@ -7,6 +7,7 @@ use sip_fw_common::abi::{Ban, BanOrigin, Shun, Source};
 
 use super::{Command, Controller};
 use crate::limits::{BAN_TABLE_FULL_PERCENT, FORGET_PER_TICK_MAX};
+use crate::more::more_failures;
 use crate::record::{EventName, Record};
 use crate::source::show_net;
 use crate::time::{Time, Timestamp};
@@ -27,7 +28,7 @@ impl Controller {
             if let Some(suppressed) = limited.flush(now.kernel_ns) {
                 let mut record = Record::new(now.wall, EventName::AuthFailure);
                 record.evidence = Some(kind.to_owned());
-                commands.push(Command::Report(record.because(format!("{suppressed} more {kind} failures"))));
+                commands.push(Command::Report(record.because(more_failures(suppressed, kind))));
             }
         }
         commands

@@ -127,6 +127,13 @@ pub fn service_kinds(pages: &[Page]) -> Vec<ServiceKind> {
     (0..header.services_len as u8).map(kind).collect()
 }
 
+/// What a rule set's pages do with an address at a service, unless it is a known peer; None if they are damaged.
+#[must_use]
+pub fn action(pages: &[Page], address: IpAddr, service_number: u8) -> Option<Action> {
+    let header = Header::of(pages.first()?);
+    decide(pages, header, who(address), u32::from(service_number)).map(Decision::action)
+}
+
 /// An address as the lookup takes it.
 fn who(address: IpAddr) -> Who {
     match address.to_canonical() {

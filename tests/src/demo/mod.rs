@@ -5,10 +5,13 @@
 mod attack;
 mod evidence;
 mod forgery;
+mod picture;
 mod stage;
 mod story;
 mod summary;
 mod table;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -38,6 +41,9 @@ pub struct Arguments {
     /// Tell the story on stderr and end with one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+    /// Draw `sip-fw top` during attacks as an SVG into this file, instead of telling the story.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json"])]
+    pub picture: Option<PathBuf>,
 }
 
 /// Runs the demo; true if every claim held.
@@ -45,6 +51,9 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     catch_interrupts()?;
     let story = Story::new(arguments.json);
     let mut stage = Stage::set(arguments.pbx, &story)?;
+    if let Some(file) = &arguments.picture {
+        return picture::draw(&stage, &story, file).map(|()| true);
+    }
     stage.fleet.wait_for_more(12)?;
     story.tell(
         "office",

@@ -1,20 +1,17 @@
 //! A web server that has one text, whatever is asked for: the source of a feed.
 
-use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
+use super::http::{answer, read_request};
 use super::listener::Listener;
 use crate::family::Family;
 use crate::netns::Host;
 
 const PORT: u16 = 8080;
-
-/// A request longer than this is nobody's.
-const REQUEST_BYTES_MAX: usize = 1 << 14;
 
 /// A running server.
 #[derive(Debug)]
@@ -51,26 +48,11 @@ impl ListServer {
 
 impl Shared {
     fn serve(&self, mut stream: TcpStream, stop: &AtomicBool) {
-        let mut request = Vec::new();
-        let mut buffer = [0; 1 << 12];
-        while !request.windows(4).any(|window| window == b"\r\n\r\n") {
-            match stream.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(length) => request.extend_from_slice(&buffer[..length]),
-                // The timeout of the read, to look at the flag.
-                Err(_) if !stop.load(Ordering::Relaxed) => {}
-                Err(_) => return,
-            }
-            if request.len() > REQUEST_BYTES_MAX {
-                return;
-            }
+        if read_request(&mut stream, stop).is_none() {
+            return;
         }
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            text.len()
-        );
-        if stream.write_all(format!("{head}{text}").as_bytes()).is_ok() {
+        if answer(&mut stream, &text).is_ok() {
             self.served.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,10 +1,12 @@
 //! Who else is there, each inside a host of the bed: Kamailio, Asterisk, SIPp, SIPVicious and baresip as real programs,
-//! and small servers of our own for DNS, for lists over HTTP, and for any other TCP port.
+//! and small servers of our own for DNS, for lists over HTTP, for alerts, and for any other TCP port.
 
 mod asterisk;
 mod baresip;
 mod dns;
 mod echo;
+mod http;
+mod inbox;
 mod kamailio;
 mod listener;
 mod lists;
@@ -16,6 +18,7 @@ pub use asterisk::{Asterisk, find_asterisk};
 pub use baresip::Baresip;
 pub use dns::Dns;
 pub use echo::Echo;
+pub use inbox::{Inbox, syslog_udp};
 pub use kamailio::{Kamailio, Nonces, Unknown};
 pub use lists::ListServer;
 pub use sipp::{Scenario, Sipp, SippEnd};

@@ -1,6 +1,7 @@
 //! The configuration as everything else sees it: every value is in its range.
 
 mod access;
+mod alerts;
 mod ban;
 mod check;
 mod control;
@@ -14,6 +15,8 @@ mod overlap;
 mod paths;
 mod scanners;
 mod services;
+mod store;
+mod url;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,8 +29,9 @@ use sip_fw_core::source::Ipv6Prefix;
 
 use self::check::Check;
 use super::raw::{Raw, Spot};
-use super::{AccessRule, DefaultAction, Fault, FeedRules};
+use super::{AccessRule, AlertRules, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
+use crate::store::StoreRules;
 
 pub use self::ban::BanRules;
 pub use self::control::ControlRules;
@@ -87,6 +91,10 @@ pub struct Config {
     pub prefixes_max: u32,
     /// What scanners write.
     pub signatures: SignatureTable,
+    /// Bounds of what is kept on disk.
+    pub store: StoreRules,
+    /// Who is told what happens, beside the journal.
+    pub alerts: AlertRules,
     /// Where metrics are served; None for nowhere.
     pub metrics: Option<SocketAddr>,
     /// Who may use the control socket besides root.
@@ -165,6 +173,8 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         dns_servers: check.name_servers(raw.dns_servers.as_ref()),
         prefixes_max: check.prefixes_max(&raw.limits),
         signatures: check.scanners(&raw.scanners),
+        store: check.store(&raw.store),
+        alerts: check.alerts(raw),
         metrics: check.metrics(&raw.metrics),
         control: check.control(&raw.control),
         services,

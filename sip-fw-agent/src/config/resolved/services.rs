@@ -1,6 +1,7 @@
 //! The services: their names, kinds and ports.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use sip_fw_common::abi::{Rate, ServiceKind};
@@ -23,6 +24,14 @@ pub struct Listen {
     pub first: u16,
     /// Last port.
     pub last: u16,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tcp, first, last } = self;
+        write!(f, "{}/{first}", if *tcp { "tcp" } else { "udp" })?;
+        if first == last { Ok(()) } else { write!(f, "-{last}") }
+    }
 }
 
 /// A service.

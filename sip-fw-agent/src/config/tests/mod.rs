@@ -1,6 +1,7 @@
 //! Tests of the configuration: every key, and the exact text of every fault.
 
 mod access;
+mod alerts;
 mod feeds;
 
 use std::path::Path;
@@ -208,7 +209,7 @@ socket = "control.sock"
             "x.toml: interfaces: found nothing; allowed: 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
             "x.toml:1: mode: found \"strict\"; allowed: \"enforce\" or \"observe\"".to_owned(),
             "x.toml:2: ipv6_prefix: found 65; allowed: 32 to 64".to_owned(),
-            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits, metrics, control".to_owned(),
+            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits, store, syslog, webhook, exec, metrics, control".to_owned(),
             "x.toml:4: on_exit: found 3; allowed: a string".to_owned(),
             "x.toml:6: service.name: found \"SIP\"; allowed: a name of 1 to 32 of the characters a-z, 0-9 and -, used by no other service".to_owned(),
             "x.toml:7: service.kind: found \"h323\"; allowed: \"sip\" or \"opaque\"".to_owned(),
@@ -273,12 +274,17 @@ fn the_packaged_file() {
         let key = |rest: &str| {
             rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
         };
-        line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || key(rest)).unwrap_or(line).to_owned()
+        line.strip_prefix("# ")
+            .filter(|rest| (rest.starts_with('[') && rest.ends_with(']')) || key(rest))
+            .unwrap_or(line)
+            .to_owned()
     };
     let copied: Vec<String> = packaged.lines().map(example).collect();
     let config = parse(Path::new("x.toml"), &copied.join("\n")).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!((config.access.len(), config.feeds.len(), config.services.len()), (6, 1, 2));
     assert!(config.country_db.is_some() && config.dns_servers.len() == 2);
+    assert_eq!((config.alerts.webhooks.len(), config.alerts.hooks.len()), (2, 1));
+    assert!(config.alerts.syslog.is_some());
 
     let plain = parse(Path::new("x.toml"), packaged).unwrap();
     let bare = parse(Path::new("x.toml"), "interfaces = [\"eth0\"]\nmode = \"observe\"").unwrap();

@@ -30,6 +30,7 @@ pub struct Server {
 struct State {
     say: Box<dyn FnMut(&str) -> Say + Send>,
     requests: Vec<String>,
+    bodies: Vec<String>,
     is_open: bool,
 }
 
@@ -63,7 +64,8 @@ impl Server {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { say: Box::new(say), requests: Vec::new(), is_open: true }));
+        let state =
+            Arc::new(Mutex::new(State { say: Box::new(say), requests: Vec::new(), bodies: Vec::new(), is_open: true }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -92,6 +94,11 @@ impl Server {
     pub fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
     }
+
+    /// Bodies of the requests so far.
+    pub fn bodies(&self) -> Vec<String> {
+        self.state.lock().unwrap().bodies.clone()
+    }
 }
 
 impl Drop for Server {
@@ -112,10 +119,16 @@ fn serve(stream: impl Read + Write, state: &Mutex<State>) {
         return;
     }
     head.make_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    if stream.read_exact(&mut body).is_err() {
+        return;
+    }
     let say = {
         let mut state = state.lock().unwrap();
         let say = (state.say)(&head);
         state.requests.push(head);
+        state.bodies.push(String::from_utf8(body).unwrap());
         say
     };
     let stream = stream.get_mut();
