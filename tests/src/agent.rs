@@ -1,9 +1,11 @@
 //! The guard of a running `sip-fw`: an own configuration, own pins, own state; nothing is left when it is dropped.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
@@ -369,6 +371,18 @@ impl Agent {
         let mut process = Process::spawn(self.command(arguments), Some(&self.namespace))?;
         let status = process.wait(COMMAND)?;
         Ok(Outcome { code: status.code().unwrap_or(-1), stdout: process.stdout(), stderr: process.stderr() })
+    }
+
+    /// Sends a line to the control socket without the CLI: what the agent answers, and how long that took, the start of a program
+    /// left out.
+    pub fn ask(&self, line: &str) -> Result<(String, Duration)> {
+        let began = Instant::now();
+        let mut stream = UnixStream::connect(self.folder.path().join("control.sock"))?;
+        stream.set_read_timeout(Some(COMMAND))?;
+        writeln!(stream, "{line}")?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok((answer, began.elapsed()))
     }
 
     /// Runs a command of the CLI that prints one JSON object.
