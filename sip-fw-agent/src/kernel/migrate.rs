@@ -155,7 +155,7 @@ fn copy_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {
     let mut bans: Vec<_> = from.iter().filter_map(Result::ok).collect();
     bans.sort_by_key(|(_, ban)| std::cmp::Reverse(ban.until_ns));
     let later = |old: &Ban, new: &Ban| old.until_ns > new.until_ns;
-    Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, &later)).count())
+    Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, later)).count())
 }
 
 fn copy_prefix_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {
