@@ -202,7 +202,7 @@ impl Agent {
             alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
-            Request::Ban { .. } => {
+            Request::Ban { .. } | Request::Import { .. } => {
                 let names = Arc::clone(&self.controller.rules().access);
                 Guard::new(own_addresses()).with_access(Arc::clone(&self.in_force.compiled.set), names)
             }
