@@ -8,6 +8,8 @@ mod detach;
 mod doctor;
 mod events;
 mod explain;
+mod export;
+mod import;
 mod output;
 mod peers;
 mod replay;
@@ -69,6 +71,10 @@ enum Verb {
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
+    /// Write the bans, for another host or another tool
+    Export(export::Args),
+    /// Take over bans of another host, of fail2ban or ipset, or a list
+    Import(import::Args),
     /// Tell everything about one source, and what would happen to it now
     Explain(explain::Args),
     /// List the access rules in force, and what they matched
@@ -144,6 +150,8 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Verb::Events(args) => events::run(&site(cli)?, args),
         Verb::Ban(args) => ban::run(&site(cli)?, args),
         Verb::Unban(args) => unban::run(&site(cli)?, args),
+        Verb::Export(args) => export::run(&site(cli)?, args),
+        Verb::Import(args) => import::run(&site(cli)?, args),
         Verb::Explain(args) => explain::run(&site(cli)?, args),
         Verb::Rules(args) => rules::run(&site(cli)?, args),
         Verb::Peers(args) => peers::run(&site(cli)?, args),
@@ -238,6 +246,12 @@ mod tests {
             "ban 203.0.113.9 --permanent",
             "unban 203.0.113.9",
             "unban --all",
+            "export",
+            "export --ended",
+            "export --format ipset",
+            "import bans.json",
+            "import - --format list --for 1h --reason because",
+            "import x --format fail2ban --permanent --dry-run --skip-faulty --json",
             "explain 203.0.113.9",
             "explain 203.0.113.9 --service sip",
             "rules --json",
@@ -273,6 +287,10 @@ mod tests {
             "ban 203.0.113.9 --for 1h --permanent",
             "ban host.example",
             "explain 1.2.3",
+            "export --format auto",
+            "import",
+            "import x --format xml",
+            "import x --for 1h --permanent",
             "unban",
             "unban 203.0.113.9 --all",
             "doctor --quiet-for long",

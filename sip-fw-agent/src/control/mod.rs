@@ -5,6 +5,7 @@ pub mod answer;
 pub mod client;
 pub mod execute;
 mod explain;
+pub mod import;
 pub mod protocol;
 pub mod server;
 pub mod services;

@@ -1,6 +1,5 @@
 //! The running agent: what it holds, and what it does with each input.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::apply::{InForce, Orders, Outcome};
 use super::changes::Recompiling;
-use super::interfaces::Look;
+use super::interfaces::Held;
 use super::matches::Matches;
 use super::publisher::Publisher;
 use super::remembered::Remembered;
@@ -50,8 +49,8 @@ pub struct Agent {
     pub file: PathBuf,
     pub started: Instant,
     pub lost: Lost,
-    /// Interfaces of the configuration that went away.
-    pub away: BTreeSet<String>,
+    /// Which interfaces have the programs.
+    pub interfaces: Held,
     /// What failed in the last tick; said once, not every second.
     pub trouble: Option<String>,
     /// The rule set, as the kernel goes by it.
@@ -80,7 +79,7 @@ pub struct Agent {
     pub outcomes: mpsc::Sender<Outcome>,
 }
 
-/// What a look at the tables came to.
+/// What a look at the tables or at the interfaces came to.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
     /// How long it took.
@@ -164,12 +163,18 @@ impl Agent {
     /// Looks at what must be looked at every second.
     pub fn tick(&mut self) -> Tick {
         let began = Instant::now();
-        let Look { trouble, taken_off } = self
-            .try_tick()
-            .and_then(|()| self.look_at_interfaces())
-            .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
-        self.complain(trouble.filter(|_| !taken_off));
+        let trouble = self.try_tick().err();
+        self.complain(trouble.map(|error| error.to_string()));
         self.publisher.look_at_alerts();
+        let taken_off = self.look_at_interfaces();
+        Tick { took: began.elapsed(), taken_off }
+    }
+
+    /// Looks at once at what a change of interfaces or of addresses of this host concerns.
+    pub fn look(&mut self) -> Tick {
+        let began = Instant::now();
+        self.follow_own_addresses();
+        let taken_off = self.look_at_interfaces();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -197,7 +202,7 @@ impl Agent {
             alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
-            Request::Ban { .. } => {
+            Request::Ban { .. } | Request::Import { .. } => {
                 let names = Arc::clone(&self.controller.rules().access);
                 Guard::new(own_addresses()).with_access(Arc::clone(&self.in_force.compiled.set), names)
             }

@@ -19,6 +19,7 @@ use crate::control::protocol::{CONNECTIONS_MAX, Failure, Request};
 use crate::control::server::{Call, Response};
 use crate::control::view::DetachedView;
 use crate::exit_code::ExitCode;
+use crate::host::InterfaceChanges;
 use crate::kernel::{self, EventStream};
 
 /// Events handled before anything else gets its turn.
@@ -27,12 +28,15 @@ const EVENTS_PER_TURN: usize = 256;
 const TICK: Duration = Duration::from_secs(1);
 /// A look at large tables takes long; at most one part in so many of the time is spent on it.
 const TICK_SHARE: u32 = 20;
+/// Time between two looks at the interfaces at least, however much they change.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Replies that are not taken by then are dropped at the end.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// Where inputs come from.
 pub struct Inputs {
     pub events: EventStream,
+    pub changes: InterfaceChanges,
     pub calls: mpsc::Receiver<Call>,
     pub hangup: Signal,
     pub terminate: Signal,
@@ -115,6 +119,13 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                     return End::TakenOff;
                 }
                 next_tick = Instant::now() + TICK.max(took * TICK_SHARE);
+            }
+            () = inputs.changes.next() => {
+                let Tick { took, taken_off } = agent.look();
+                if taken_off {
+                    return End::TakenOff;
+                }
+                inputs.changes.pause(LOOK_PAUSE.max(took * TICK_SHARE));
             }
             Some(outcome) = inputs.outcomes.recv() => agent.finish(outcome),
             changes = agent.lists.changed() => agent.lists_changed(&changes),

@@ -148,6 +148,14 @@ impl Tables {
         Ok(all.into_iter().filter_map(|(key, ban)| Some((network(&key)?, ban))).collect())
     }
 
+    /// The ban of a prefix that has one; of others that of the narrowest prefix around it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn prefix_ban(&self, prefix: IpNet) -> Result<Option<Ban>, KernelError> {
+        found(self.ban_prefixes.get(&key(prefix), 0), "cannot read a prefix ban")
+    }
+
     /// Writes a prefix ban.
     ///
     /// # Errors
