@@ -1,7 +1,9 @@
-//! `sip-fw-bench`: measures the kernel programs through BPF_PROG_TEST_RUN, beside an empty program in the same run.
+//! `sip-fw-bench`: measures what packets cost in the kernel programs, and what the agent needs.
 
+mod agent;
 mod frame;
 mod measure;
+mod process;
 mod random;
 mod rules;
 
@@ -9,10 +11,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use serde::Serialize;
+use serde_json::Value;
 
 #[derive(Parser)]
-#[command(about = "Measures what packets cost")]
+#[command(about = "Measures what packets cost, and what the agent needs")]
 struct Arguments {
     /// What to measure
     #[arg(value_enum)]
@@ -26,6 +28,8 @@ struct Arguments {
 enum What {
     /// Access rules: how the cost grows with their number
     Rules,
+    /// The agent: its memory while a million sources come and go
+    Agent,
 }
 
 /// What a figure must be.
@@ -34,24 +38,13 @@ struct Goal {
     met: bool,
 }
 
-/// A figure.
-#[derive(Clone, Debug, Serialize)]
-struct Row {
-    bench: &'static str,
-    case: String,
-    prefixes: usize,
-    /// Nanoseconds of the program itself: the median of what a round takes more than one of the empty program.
-    own_ns: f64,
-    /// Its time with the empty program's, in that of the empty program.
-    ratio: f64,
-    /// Its own cost in that of the smallest list.
-    growth: f64,
-    /// What it costs more than with the smallest list, in nanoseconds.
-    added_ns: f64,
-    /// Nanoseconds of the fastest round, the empty program's included.
-    min: f64,
-    /// Nanoseconds of the slowest round, the empty program's included.
-    max: f64,
+/// What was measured.
+struct Report {
+    /// For machines.
+    rows: Vec<Value>,
+    /// For people.
+    table: String,
+    goals: Vec<Goal>,
 }
 
 fn main() -> ExitCode {
@@ -68,17 +61,14 @@ fn main() -> ExitCode {
 
 /// True if every goal was met.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let (rows, goals) = match arguments.what {
+    let Report { rows, table, goals } = match arguments.what {
         What::Rules => rules::run()?,
+        What::Agent => agent::run()?,
     };
     if arguments.json {
         println!("{}", serde_json::json!({ "rows": rows }));
     } else {
-        println!("{:<34} {:>8} {:>8} {:>6} {:>7} {:>9}", "CASE", "PREFIXES", "OWN ns", "RATIO", "GROWTH", "ADDED ns");
-        for row in &rows {
-            let Row { case, prefixes, own_ns, ratio, growth, added_ns, .. } = row;
-            println!("{case:<34} {prefixes:>8} {own_ns:>8.1} {ratio:>6.2} {growth:>7.2} {added_ns:>9.1}");
-        }
+        print!("{table}");
     }
     for Goal { text, met } in &goals {
         eprintln!("{}: {text}", if *met { "met" } else { "MISSED" });

@@ -1,9 +1,11 @@
 //! Access rules: what a packet costs with 10, 1,000 and 100,000 prefixes, in one line of the list or in a line each.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Serialize;
 use sip_fw_agent::kernel::{BenchRun, Loaded, TableSizes, possible_cpus};
 use sip_fw_common::abi::{Live, Rate, ServiceKind, Settings};
 use sip_fw_common::limits::BENCH_SOURCES;
@@ -12,7 +14,7 @@ use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
 use crate::frame::{PORT, segment};
 use crate::measure::{self, Measured};
 use crate::random::Random;
-use crate::{Goal, Row};
+use crate::{Goal, Report};
 
 const SIZES: [usize; 3] = [10, 1000, 100_000];
 /// Goals: the program's own cost with the largest list, in that of the smallest, and what it adds.
@@ -48,8 +50,28 @@ enum From {
     Default,
 }
 
+/// A figure.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    bench: &'static str,
+    case: String,
+    prefixes: usize,
+    /// Nanoseconds of the program itself: the median of what a round takes more than one of the empty program.
+    own_ns: f64,
+    /// Its time with the empty program's, in that of the empty program.
+    ratio: f64,
+    /// Its own cost in that of the smallest list.
+    growth: f64,
+    /// What it costs more than with the smallest list, in nanoseconds.
+    added_ns: f64,
+    /// Nanoseconds of the fastest round, the empty program's included.
+    min: f64,
+    /// Nanoseconds of the slowest round, the empty program's included.
+    max: f64,
+}
+
 /// Measures all cases.
-pub fn run() -> Result<(Vec<Row>, Vec<Goal>)> {
+pub fn run() -> Result<Report> {
     let mut rows = Vec::new();
     let mut goals = Vec::new();
     for each in [false, true] {
@@ -73,7 +95,22 @@ pub fn run() -> Result<(Vec<Row>, Vec<Goal>)> {
             }
         }
     }
-    Ok((rows, goals))
+    let table = table(&rows)?;
+    Ok(Report { rows: rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?, table, goals })
+}
+
+fn table(rows: &[Row]) -> Result<String> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "{:<34} {:>8} {:>8} {:>6} {:>7} {:>9}",
+        "CASE", "PREFIXES", "OWN ns", "RATIO", "GROWTH", "ADDED ns"
+    )?;
+    for row in rows {
+        let Row { case, prefixes, own_ns, ratio, growth, added_ns, .. } = row;
+        writeln!(text, "{case:<34} {prefixes:>8} {own_ns:>8.1} {ratio:>6.2} {growth:>7.2} {added_ns:>9.1}")?;
+    }
+    Ok(text)
 }
 
 /// The programs with these rules in force.

@@ -33,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod kernel;
 pub mod lists;
+pub mod metrics;
 pub mod replay;
 pub mod report;
 pub mod store;

@@ -42,7 +42,7 @@ impl Time {
 }
 
 /// A point of the wall clock. Displayed as RFC 3339 in UTC, with milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub unix_ms: i64,

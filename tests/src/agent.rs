@@ -154,6 +154,7 @@ pub struct Agent {
     pins: PathBuf,
     namespace: PathBuf,
     arguments: Vec<&'static str>,
+    environment: Vec<(&'static str, String)>,
     process: Option<Process>,
     folder: TempDir,
 }
@@ -176,7 +177,8 @@ impl Agent {
         let interface = bed.pbx.interface().to_owned();
         let namespace = bed.pbx.namespace().path().to_owned();
         let arguments = policy.arguments.clone();
-        let agent = Self { binary, config, interface, pins, namespace, arguments, process: None, folder };
+        let environment = Vec::new();
+        let agent = Self { binary, config, interface, pins, namespace, arguments, environment, process: None, folder };
         agent.configure(policy)?;
         Ok(agent)
     }
@@ -189,21 +191,10 @@ impl Agent {
 
     /// Starts the daemon and does not wait for anything.
     pub fn begin(&mut self) -> Result<()> {
-        self.start_daemon(None)
-    }
-
-    /// The same, with a socket for what it tells systemd.
-    pub fn begin_notifying(&mut self, socket: &Path) -> Result<()> {
-        self.start_daemon(Some(socket))
-    }
-
-    fn start_daemon(&mut self, notified: Option<&Path>) -> Result<()> {
         let mut command = self.command(&["run", "--log-format", "json"]);
         command.args(&self.arguments);
-        match notified {
-            Some(socket) => command.env("NOTIFY_SOCKET", socket),
-            None => command.env_remove("NOTIFY_SOCKET"),
-        };
+        command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::spawn(command, Some(&self.namespace))?);
         Ok(())
     }
@@ -220,6 +211,11 @@ impl Agent {
         ready.with_context(|| process.stderr())?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// From the next start on the daemon finds this in its environment.
+    pub fn set_environment(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
     }
 
     /// The time that the daemon spent on a processor, its own and the kernel's for it.
@@ -247,6 +243,11 @@ impl Agent {
         }
     }
 
+    /// The daemon's process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     /// Sends a signal to the daemon.
     pub fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
@@ -264,6 +265,25 @@ impl Agent {
     /// Starts a command of the CLI that runs until it is stopped, such as `events --follow`.
     pub fn spawn(&self, arguments: &[&str]) -> Result<Process> {
         Process::spawn(self.command(arguments), Some(&self.namespace))
+    }
+
+    /// The same as another user, in that group alone.
+    pub fn spawn_as(&self, uid: u32, gid: u32, arguments: &[&str]) -> Result<Process> {
+        // Only after the namespace is entered, which wants root.
+        let mut command = Command::new("setpriv");
+        command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).args(["--clear-groups", "--"]);
+        command.arg(&self.binary).arg("--config").arg(&self.config).args(arguments);
+        Process::spawn(command, Some(&self.namespace))
+    }
+
+    /// Runs a copy of the program from its own folder from now on: others may not reach where it was built.
+    pub fn move_binary_to_folder(&mut self) -> Result<()> {
+        let copy = self.folder.path().join("sip-fw");
+        // By another program: what is open for writing here, a child that another test starts just now has open, too.
+        let status = Command::new("cp").arg(&self.binary).arg(&copy).status()?;
+        ensure!(status.success(), "cp: {status}");
+        self.binary = copy;
+        Ok(())
     }
 
     /// Puts `to` in the place of `from` in the configuration.

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod browser;
 pub mod demo;
 pub mod family;
+pub mod http;
 pub mod judge;
 pub mod lock;
 pub mod netns;

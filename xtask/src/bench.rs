@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: sets up, builds and starts the benchmarks; their exit code is ours.
 
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::private;
 use crate::process;
 use crate::setup::{self, Needs};
 use crate::steps::Steps;
@@ -25,6 +26,8 @@ pub struct Options {
 enum What {
     /// Access rules: how the cost of a packet grows with their number
     Rules,
+    /// The agent: its memory while a million sources come and go
+    Agent,
 }
 
 /// Everything up to the benchmark talks on stderr, so that stdout is the figures' alone.
@@ -32,13 +35,19 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     setup::require_root("cargo xtask bench  (it loads kernel programs)")?;
     let mut steps = Steps::new("bench");
     setup::run(workspace, &mut steps, Needs::BUILD)?;
-    steps.stream("cargo build --release --package sip-fw-bench", || {
-        process::run(&mut workspace.cargo(&["build", "--release", "--package", "sip-fw-bench"]))
+    steps.stream("cargo build --release --package sip-fw-bench --package sip-fw-agent", || {
+        let arguments = ["build", "--release", "--package", "sip-fw-bench", "--package", "sip-fw-agent"];
+        process::run(&mut workspace.cargo(&arguments))
     })?;
     steps.finish();
-    let mut command = std::process::Command::new(workspace.target.join("release/sip-fw-bench"));
+    let program = workspace.target.join("release/sip-fw-bench");
+    let mut command = match options.what {
+        What::Rules => Command::new(program),
+        What::Agent => private::command(program),
+    };
     command.arg(match options.what {
         What::Rules => "rules",
+        What::Agent => "agent",
     });
     if options.json {
         command.arg("--json");

@@ -15,7 +15,8 @@ pub use alerts::{AlertRules, ExecRules, Selection, SyslogRules, SyslogTarget, We
 pub use fault::{Fault, Faults};
 pub use load::{ConfigError, client_paths, load, parse, read};
 pub use resolved::{
-    BanRules, Config, INTERFACES_MAX, Interfaces, Listen, Mode, OnExit, Paths, ServiceRules, SignatureTable,
+    BanRules, Config, ControlRules, INTERFACES_MAX, Interfaces, Listen, Mode, OnExit, Paths, ServiceRules,
+    SignatureTable,
 };
 
 /// Where the configuration is unless `--config` says otherwise.

@@ -35,6 +35,21 @@ pub struct Raw {
     pub syslog: Option<RawSyslog>,
     pub webhooks: Vec<Spot<RawWebhook>>,
     pub hooks: Vec<Spot<RawExec>>,
+    pub metrics: RawMetrics,
+    pub control: RawControl,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawMetrics {
+    pub listen: Maybe<String>,
+}
+
+/// `[control]`.
+#[derive(Clone, Debug, Default)]
+pub struct RawControl {
+    pub group: Maybe<String>,
+    pub group_may_change: Maybe<bool>,
 }
 
 /// `[paths]`.
@@ -242,6 +257,11 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
         raw.store = RawStore { keep: store.string("keep"), max_size: store.integer("max_size") };
     });
     read_alerts(&mut root, &mut raw);
+    root.table("metrics", |metrics| raw.metrics = RawMetrics { listen: metrics.string("listen") });
+    root.table("control", |control| {
+        raw.control =
+            RawControl { group: control.string("group"), group_may_change: control.boolean("group_may_change") };
+    });
     root.finish();
     (raw, faults)
 }
@@ -310,6 +330,14 @@ impl<'a, 'i> Table<'a, 'i> {
         match number {
             Some(value) => Some(Spot { line, value }),
             None => self.wrong(line, key, value.get_ref(), "a whole number"),
+        }
+    }
+
+    fn boolean(&mut self, key: &'static str) -> Maybe<bool> {
+        let (line, value) = self.take(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(value) => Some(Spot { line, value: *value }),
+            other => self.wrong(line, key, other, "true or false"),
         }
     }
 

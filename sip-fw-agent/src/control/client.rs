@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::{Desk, controller_of};
+use super::group::advice;
 use super::protocol::{Failure, REPLY_BYTES_MAX, Reply, Request};
 use crate::clock;
 use crate::config::Paths;
@@ -39,7 +40,7 @@ pub fn ask(paths: &Paths, request: &Request) -> Result<Option<Replies>, Failure>
             return Ok(None);
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let message = format!("{}: {error}; run this as root", paths.socket.display());
+            let message = format!("{}: {error}; {}", paths.socket.display(), advice(&paths.socket));
             return Err(Failure::new(ExitCode::Failed, message));
         }
         Err(error) => return Err(fail(error)),

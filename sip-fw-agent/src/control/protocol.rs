@@ -21,6 +21,12 @@ pub const REPLY_BYTES_MAX: u64 = 1 << 30;
 /// Open connections. People and monitoring need a few.
 pub const CONNECTIONS_MAX: usize = 32;
 
+/// Open connections of others than root: the rest is kept for root.
+pub const GUESTS_MAX: usize = 24;
+
+/// Replies as large as a table that are built for others than root, or wait until they are taken, at once.
+pub const LISTINGS_MAX: usize = 2;
+
 /// Records that a follower may lag behind before it misses some.
 pub const FOLLOW_LAG_MAX: usize = 1024;
 
@@ -137,6 +143,12 @@ impl Request {
             | Self::Confirm
             | Self::Detach => true,
         }
+    }
+
+    /// Whether its reply may be as large as a table.
+    #[must_use]
+    pub const fn lists(&self) -> bool {
+        matches!(self, Self::Bans { .. } | Self::Sources { .. } | Self::Rules | Self::Peers | Self::UnbanAll)
     }
 
     /// Reads a request line.

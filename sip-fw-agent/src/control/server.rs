@@ -11,13 +11,14 @@ use sip_fw_core::record::{EventName, Record};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::protocol::{CONNECTIONS_MAX, Failure, REQUEST_BYTES_MAX, Reply, Request};
+use super::admission::{Admission, Place};
+use super::protocol::{Failure, REQUEST_BYTES_MAX, Reply, Request};
 use crate::clock;
 use crate::exit_code::ExitCode;
-use crate::host::{effective_uid, without_others};
+use crate::host::without_others;
 use crate::store::{Page, read_events};
 
 /// A client that has not sent its request by then is let go.
@@ -78,39 +79,40 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     without_others(|| UnixListener::bind(path))
 }
 
-/// As many permits as there may be connections.
-#[must_use]
-pub fn permits() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(CONNECTIONS_MAX))
-}
-
 /// Accepts connections for ever.
-pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>, permits: Arc<Semaphore>) {
+pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>, admission: Admission) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => drop(tokio::spawn(connection(stream, calls.clone(), permit))),
-            Err(_) => refuse(&stream),
+        match admission.admit(&stream) {
+            Some(place) => drop(tokio::spawn(connection(stream, calls.clone(), place))),
+            None => refuse(&stream),
         }
     }
 }
 
 /// A fresh socket has room for one line.
 fn refuse(stream: &UnixStream) {
-    let message = format!("the agent already has {CONNECTIONS_MAX} connections");
+    let message = "the agent has as many connections as it takes; try again in a few seconds";
     let _ = stream.try_write(Reply::Error(Failure::new(ExitCode::Failed, message)).line().as_bytes());
 }
 
-async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>, _permit: OwnedSemaphorePermit) {
-    let may_change = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == effective_uid());
+async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>, place: Place) {
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
     let mut limited = BufReader::new(read.take(REQUEST_BYTES_MAX + 1));
     let Ok(Ok(_)) = timeout(REQUEST_TIMEOUT, limited.read_until(b'\n', &mut line)).await else { return };
-    match respond(&line, may_change, &calls).await {
+    let request = match Request::parse(&line).and_then(|request| place.allows(&request).map(|()| request)) {
+        Ok(request) => request,
+        Err(failure) => {
+            let _ = send(&mut write, &Reply::Error(failure)).await;
+            return;
+        }
+    };
+    let _turn = place.turn(&request).await;
+    match respond(request, &calls).await {
         Response::Reply(reply) => {
             let _ = send(&mut write, &reply).await;
         }
@@ -125,20 +127,13 @@ async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>, _permit: Owne
     }
 }
 
-async fn respond(line: &[u8], may_change: bool, calls: &mpsc::Sender<Call>) -> Response {
-    let fail = |exit, message: &str| Response::Reply(Reply::Error(Failure::new(exit, message)));
-    let request = match Request::parse(line) {
-        Ok(request) => request,
-        Err(failure) => return Response::Reply(Reply::Error(failure)),
-    };
-    if request.changes() && !may_change {
-        return fail(ExitCode::Failed, "only root may change anything");
-    }
+async fn respond(request: Request, calls: &mpsc::Sender<Call>) -> Response {
+    let ending = || Response::Reply(Reply::Error(Failure::new(ExitCode::NoAgent, "the agent is ending")));
     let (respond, response) = oneshot::channel();
     if calls.send(Call { request, respond }).await.is_err() {
-        return fail(ExitCode::NoAgent, "the agent is ending");
+        return ending();
     }
-    response.await.unwrap_or_else(|_| fail(ExitCode::NoAgent, "the agent is ending"))
+    response.await.unwrap_or_else(|_| ending())
 }
 
 async fn stream_records(
@@ -216,7 +211,7 @@ mod tests {
         runtime.block_on(async {
             let listener = bind(&path).unwrap();
             let (calls_in, mut calls) = mpsc::channel::<Call>(1);
-            let server = tokio::spawn(serve(listener, calls_in, permits()));
+            let server = tokio::spawn(serve(listener, calls_in, Admission::default()));
             let stream = StdStream::connect(&path).unwrap();
             let client = tokio::task::spawn_blocking(move || client(stream));
             let live = broadcast::Sender::new(FOLLOW_LAG_MAX);

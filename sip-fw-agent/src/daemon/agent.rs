@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use sip_fw_common::abi::Event;
+use sip_fw_common::abi::{Counter, Event};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::controller::{Controller, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
 use sip_fw_core::rules::Action;
+use sip_fw_core::time::Timestamp;
 use tokio::sync::mpsc;
 
 use super::apply::{InForce, Orders, Outcome};
 use super::changes::Recompiling;
 use super::interfaces::Held;
 use super::matches::Matches;
+use super::members::Members;
 use super::publisher::Publisher;
 use super::remembered::Remembered;
 use super::state::State;
@@ -32,8 +34,9 @@ use crate::control::server::Response;
 use crate::control::view::ServiceView;
 use crate::exit_code::ExitCode;
 use crate::host::own_addresses;
-use crate::kernel::{Kernel, KernelError, Tables};
+use crate::kernel::{self, Kernel, KernelError};
 use crate::lists::Lists;
+use crate::metrics::{Census, Metrics};
 use crate::store::Store;
 
 /// Everything the agent's loop changes.
@@ -48,6 +51,8 @@ pub struct Agent {
     pub services: Vec<ServiceView>,
     pub file: PathBuf,
     pub started: Instant,
+    /// The same on the wall clock.
+    pub started_at: Timestamp,
     pub lost: Lost,
     /// Which interfaces have the programs.
     pub interfaces: Held,
@@ -77,6 +82,12 @@ pub struct Agent {
     pub ticks_to_peers: u32,
     /// Where prepared configurations go.
     pub outcomes: mpsc::Sender<Outcome>,
+    /// Whom the control socket is for.
+    pub members: Members,
+    /// Figures for monitoring.
+    pub metrics: Metrics,
+    /// Events read from the ring buffer.
+    pub ring_events: u64,
 }
 
 /// What a look at the tables or at the interfaces came to.
@@ -96,12 +107,12 @@ pub struct Lost {
 }
 
 impl Lost {
-    pub fn read(tables: &Tables) -> Result<Self, KernelError> {
-        let counters = tables.counters()?;
+    /// Of counters by reason number and CPU.
+    pub fn of(counters: &[Vec<Counter>]) -> Self {
         let sum = |reason: Reason| {
             counters.get(usize::from(reason as u8)).map_or(0, |cpus| cpus.iter().map(|cpu| cpu.packets).sum())
         };
-        Ok(Self { events: sum(Reason::EventLost), bans: sum(Reason::BanLost) })
+        Self { events: sum(Reason::EventLost), bans: sum(Reason::BanLost) }
     }
 }
 
@@ -122,6 +133,7 @@ impl Agent {
     }
 
     pub fn events(&mut self, events: &mut Vec<Event>) {
+        self.ring_events = self.ring_events.saturating_add(events.len() as u64);
         for event in events.drain(..) {
             match crate::control::execute::input(event, &self.kernel.tables) {
                 Ok(input) => {
@@ -165,6 +177,8 @@ impl Agent {
         let began = Instant::now();
         let trouble = self.try_tick().err();
         self.complain(trouble.map(|error| error.to_string()));
+        self.serve_metrics();
+        self.follow_members();
         self.publisher.look_at_alerts();
         let taken_off = self.look_at_interfaces();
         Tick { took: began.elapsed(), taken_off }
@@ -229,9 +243,11 @@ impl Agent {
     }
 
     fn try_tick(&mut self) -> Result<(), KernelError> {
+        let began = Instant::now();
         let bans = self.kernel.tables.bans()?;
         let prefix_bans = self.kernel.tables.prefix_bans()?;
         let shuns = self.kernel.tables.shuns()?;
+        let census = Census::of(&bans, &prefix_bans, &shuns, kernel::now_ns());
         self.keep_bans(&bans, &prefix_bans);
         let obeyed = self.obey(Input::Tick { bans, prefix_bans, shuns });
         self.keep_peers_now_and_then()?;
@@ -239,7 +255,9 @@ impl Agent {
         self.count_matches()?;
         self.end_trial()?;
         self.follow_own_addresses();
-        let lost = Lost::read(&self.kernel.tables)?;
+        let counters = self.kernel.tables.counters()?;
+        self.show_figures(census, &counters, began.elapsed())?;
+        let lost = Lost::of(&counters);
         let events = lost.events.saturating_sub(self.lost.events);
         let bans = lost.bans.saturating_sub(self.lost.bans);
         self.lost = lost;

@@ -63,6 +63,13 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether it ends a reload that a signal began.
+    pub const fn is_reload(&self) -> bool {
+        matches!(self, Self::Ordered(Order { respond: None, .. }, _))
+    }
+}
+
 /// What is in force.
 pub struct InForce {
     /// Its text.

@@ -1,21 +1,21 @@
 //! The loop: events, requests, the tick and signals, one at a time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use libsystemd::daemon::{NotifyState, notify};
 use sip_fw_core::SCHEMA;
 use sip_fw_core::controller::{Command, Input};
 use tokio::signal::unix::Signal;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::agent::{Agent, Tick};
 use super::apply::{Outcome, Terms};
 use super::lock::Lock;
+use super::manager::Manager;
 use crate::config::OnExit;
-use crate::control::protocol::{CONNECTIONS_MAX, Failure, Request};
+use crate::control::admission::Admission;
+use crate::control::protocol::{Failure, Request};
 use crate::control::server::{Call, Response};
 use crate::control::view::DetachedView;
 use crate::exit_code::ExitCode;
@@ -42,8 +42,9 @@ pub struct Inputs {
     pub terminate: Signal,
     pub interrupt: Signal,
     pub outcomes: mpsc::Receiver<Outcome>,
-    pub permits: Arc<Semaphore>,
+    pub admission: Admission,
     pub server: Option<JoinHandle<()>>,
+    pub manager: Manager,
 }
 
 /// Why the loop ended.
@@ -58,7 +59,7 @@ enum End {
 pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(), Failure> {
     let end = turn(&mut agent, &mut inputs).await;
     agent.keep_all();
-    let _ = notify(false, &[NotifyState::Stopping]);
+    inputs.manager.stopping();
     if let Some(server) = inputs.server.take() {
         server.abort();
     }
@@ -87,8 +88,7 @@ pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(),
         }
     };
     drop(inputs.calls);
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = timeout(LAST_REPLIES, inputs.permits.acquire_many(all)).await;
+    inputs.admission.closing_time(LAST_REPLIES).await;
     result
 }
 
@@ -118,6 +118,7 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 if taken_off {
                     return End::TakenOff;
                 }
+                inputs.manager.status(agent.metrics.shown().summary());
                 next_tick = Instant::now() + TICK.max(took * TICK_SHARE);
             }
             () = inputs.changes.next() => {
@@ -127,9 +128,19 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 }
                 inputs.changes.pause(LOOK_PAUSE.max(took * TICK_SHARE));
             }
-            Some(outcome) = inputs.outcomes.recv() => agent.finish(outcome),
+            () = inputs.manager.beat() => {}
+            Some(outcome) = inputs.outcomes.recv() => {
+                let is_reload = outcome.is_reload();
+                agent.finish(outcome);
+                if is_reload {
+                    inputs.manager.ready();
+                }
+            }
             changes = agent.lists.changed() => agent.lists_changed(&changes),
-            Some(()) = inputs.hangup.recv() => agent.order(None, Terms::Safely, None),
+            Some(()) = inputs.hangup.recv() => {
+                inputs.manager.reloading();
+                agent.order(None, Terms::Safely, None);
+            }
             Some(()) = inputs.terminate.recv() => return End::Told("SIGTERM"),
             Some(()) = inputs.interrupt.recv() => return End::Told("SIGINT"),
         }

@@ -1,8 +1,8 @@
 //! One agent at a time: a lock that the kernel releases when its holder dies.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::control::protocol::Failure;
@@ -38,9 +38,9 @@ fn take_pins(pins: &Path) -> Result<File, Failure> {
 
 fn take_socket(socket: &Path) -> Result<File, Failure> {
     let path = path(socket);
-    let fail = |error: std::io::Error| Failure::new(ExitCode::Failed, format!("{}: {error}", path.display()));
+    let fail = |error: io::Error| Failure::new(ExitCode::Failed, format!("{}: {error}", path.display()));
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(fail)?;
+        create(folder).map_err(fail)?;
     }
     let mut options = OpenOptions::new();
     // Whoever can open the file can lock it, and so keep the agent from starting.
@@ -60,6 +60,15 @@ fn take_socket(socket: &Path) -> Result<File, Failure> {
     file.set_len(0).map_err(fail)?;
     writeln!(file, "{}", std::process::id()).map_err(fail)?;
     Ok(file)
+}
+
+/// One that is made here is open to the group of the socket, whatever the mask says: socket and lock have modes of their own.
+fn create(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
 fn path(socket: &Path) -> PathBuf {

@@ -1,10 +1,10 @@
 //! Tells people what happens: the log, the store, the memory behind `events`, and those who follow.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sip_fw_core::record::Record;
+use sip_fw_core::record::{EventName, Record};
 use sip_fw_core::time::Timestamp;
 use tokio::sync::broadcast;
 
@@ -26,6 +26,7 @@ pub struct Publisher {
     live: broadcast::Sender<Arc<Record>>,
     /// Who is told beside the log.
     pub alerts: Alerts,
+    told: BTreeMap<&'static str, u64>,
 }
 
 impl Publisher {
@@ -35,11 +36,13 @@ impl Publisher {
         // Where the store could not be read, its numbers are not known: a clock that counts faster than events come avoids them.
         let next = last.saturating_add(1).max(clock::wall().unix_ms.saturating_mul(1000));
         let live = broadcast::Sender::new(FOLLOW_LAG_MAX);
-        Self { log, store, next, history, live, alerts: Alerts::default() }
+        let told = EventName::ALL.iter().map(|event| (event.name(), 0)).collect();
+        Self { log, store, next, history, live, alerts: Alerts::default(), told }
     }
 
     /// Tells one record.
     pub fn tell(&mut self, record: Record) {
+        *self.told.entry(record.event.name()).or_default() += 1;
         let record = Arc::new(record);
         self.alerts.tell(&record);
         self.note(record);
@@ -61,6 +64,11 @@ impl Publisher {
         self.history.push_back((number, Arc::clone(&record)));
         // Fails only when nobody follows.
         let _ = self.live.send(record);
+    }
+
+    /// How often each event was told.
+    pub const fn told(&self) -> &BTreeMap<&'static str, u64> {
+        &self.told
     }
 
     /// What was told within so many seconds, and with `follow` what will be. Without a length of time: the last records, or with
@@ -89,8 +97,6 @@ fn before(now: Timestamp, seconds: u64) -> i64 {
 mod tests {
     use std::time::Duration;
 
-    use sip_fw_core::record::EventName;
-
     use super::*;
     use crate::store::StoreRules;
 
@@ -103,6 +109,8 @@ mod tests {
         for n in 0..HISTORY_RECORDS_MAX as i64 + 5 {
             publisher.tell(Record::new(Timestamp { unix_ms: n * 1000 }, EventName::Expire));
         }
+        assert_eq!(publisher.told()["expire"], HISTORY_RECORDS_MAX as u64 + 5);
+        assert_eq!((publisher.told()["ban"], publisher.told().len()), (0, EventName::ALL.len()));
         let now = Timestamp { unix_ms: (HISTORY_RECORDS_MAX as i64 + 4) * 1000 };
         let count = |since, follow| match publisher.records(since, follow, now) {
             Response::Records { history, live, .. } => (history.len(), live.is_some()),

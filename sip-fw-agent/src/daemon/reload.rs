@@ -39,6 +39,10 @@ country_db = "/srv/countries.mmdb"
 dns_servers = ["192.0.2.53"]
 [limits]
 prefixes = 4096
+[metrics]
+listen = "127.0.0.1:9469"
+[control]
+group_may_change = true
 [[service]]
 name = "sip"
 kind = "sip"

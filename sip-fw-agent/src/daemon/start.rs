@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
-use libsystemd::daemon::{NotifyState, notify};
 use log::LevelFilter;
 use sip_fw_common::abi::Live;
 use sip_fw_core::controller::{Controller, Input};
@@ -16,7 +15,9 @@ use super::agent::{Agent, Lost};
 use super::apply::{InForce, Orders};
 use super::event_loop::Inputs;
 use super::interfaces;
+use super::manager::Manager;
 use super::matches::Matches;
+use super::members::Members;
 use super::prepare::{self, Ready};
 use super::publisher::Publisher;
 use super::remembered::{Remembered, Restored, Terms, restore};
@@ -24,6 +25,7 @@ use super::state::{Choice, State};
 use super::trial::Waiting;
 use crate::clock;
 use crate::config::{self, Config};
+use crate::control::admission::Admission;
 use crate::control::execute::count_prefixes;
 use crate::control::protocol::{CONNECTIONS_MAX, Failure};
 use crate::control::{server, services};
@@ -31,6 +33,7 @@ use crate::exit_code::ExitCode;
 use crate::host;
 use crate::kernel::{self, Kernel, KernelError, LoadOptions, Tables};
 use crate::lists::{Lists, Named};
+use crate::metrics::Metrics;
 use crate::report::Reporter;
 use crate::report::writer::Writer;
 use crate::store::{Recalled, Store};
@@ -68,11 +71,11 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     let socket =
         |error: io::Error| Failure::new(ExitCode::Failed, format!("{}: {error}", config.paths.socket.display()));
     let listener = server::bind(&config.paths.socket).map_err(socket)?;
-    let lost = Lost::read(&kernel.tables)?;
+    let lost = Lost::of(&kernel.tables.counters()?);
     let signals = |kind| signal(kind).map_err(|error| Failure::new(ExitCode::Failed, format!("signals: {error}")));
     let (calls_in, calls) = mpsc::channel(CONNECTIONS_MAX);
     let (outcomes, inputs_outcomes) = mpsc::channel(1);
-    let permits = server::permits();
+    let admission = Admission::default();
     let mut inputs = Inputs {
         events,
         changes: host::InterfaceChanges::listen().map_err(deaf)?,
@@ -81,8 +84,9 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         hangup: signals(SignalKind::hangup())?,
         terminate: signals(SignalKind::terminate())?,
         interrupt: signals(SignalKind::interrupt())?,
-        permits: permits.clone(),
+        admission: admission.clone(),
         server: None,
+        manager: Manager::from_environment(),
     };
     let mut lists = Lists::new(&config.paths.state);
     let state = State::new(&config.paths.state);
@@ -119,16 +123,20 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     lists.adopt(prepared);
     let (interfaces, attached) = interfaces::attach(&mut kernel, &config.interfaces)?;
     kernel.end_migration()?;
-    inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, permits)));
+    inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, admission.clone())));
     let store = Rc::new(store);
     let mut agent = Agent {
         kernel,
         controller,
         publisher: Publisher::new(log, Rc::clone(&store), recalled.last_event, std::mem::take(&mut recalled.recent)),
         file: options.file.clone(),
+        metrics: Metrics::new(&config.paths.pins),
+        ring_events: 0,
+        members: Members::new(admission),
         services: services::views(&config.ports(), &config.service_kinds(), &config.service_names()),
         config,
         started: Instant::now(),
+        started_at: clock::wall(),
         lost,
         interfaces,
         trouble: None,
@@ -171,7 +179,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         agent.handle(Input::RulesRefused { reason });
     }
     agent.tell_attached(attached);
-    let _ = notify(false, &[NotifyState::Ready]);
+    inputs.manager.ready();
     Ok((agent, inputs))
 }
 

@@ -97,7 +97,8 @@ fn a_hundred_thousand_bans_are_in_force_before_the_agent_is_ready() {
     let notified = UnixDatagram::bind(&socket).unwrap();
     notified.set_read_timeout(Some(PATIENCE)).unwrap();
     let began = Instant::now();
-    scene.agent.begin_notifying(&socket).unwrap();
+    scene.agent.set_environment("NOTIFY_SOCKET", socket.to_str().unwrap());
+    scene.agent.begin().unwrap();
     let mut buffer = [0; 4096];
     loop {
         let length = notified.recv(&mut buffer).unwrap();

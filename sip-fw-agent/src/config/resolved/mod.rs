@@ -4,10 +4,12 @@ mod access;
 mod alerts;
 mod ban;
 mod check;
+mod control;
 mod feeds;
 mod host_name;
 mod interfaces;
 mod limits;
+mod metrics;
 mod name_servers;
 mod origin;
 mod overlap;
@@ -32,6 +34,7 @@ use crate::kernel::TableSizes;
 use crate::store::StoreRules;
 
 pub use self::ban::BanRules;
+pub use self::control::ControlRules;
 pub use self::interfaces::{INTERFACES_MAX, Interfaces};
 pub use self::paths::Paths;
 pub use self::scanners::SignatureTable;
@@ -90,6 +93,10 @@ pub struct Config {
     pub store: StoreRules,
     /// Who is told what happens, beside the journal.
     pub alerts: AlertRules,
+    /// Where metrics are served; None for nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Who may use the control socket besides root.
+    pub control: ControlRules,
 }
 
 impl Config {
@@ -166,6 +173,8 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
         signatures: check.scanners(&raw.scanners),
         store: check.store(&raw.store),
         alerts: check.alerts(raw),
+        metrics: check.metrics(&raw.metrics),
+        control: check.control(&raw.control),
         services,
         feeds,
     };

@@ -64,6 +64,11 @@ transactions = 16384
 nonces = 32768
 peers = 4096
 prefixes = 1024
+[metrics]
+listen = "[::1]:9469"
+[control]
+group = "voice"
+group_may_change = true
 "#;
 
 fn faults(text: &str) -> Vec<String> {
@@ -128,6 +133,25 @@ fn every_key() {
         max_bytes: 1024,
     };
     assert_eq!(config.feeds, [block]);
+    assert_eq!(config.metrics, Some("[::1]:9469".parse().unwrap()));
+    let voice = ControlRules { group: "voice".to_owned(), is_explicit: true, group_may_change: true };
+    assert_eq!(config.control, voice);
+}
+
+#[test]
+fn addresses_of_metrics_and_groups() {
+    let found = |table: &str| faults(&format!("interfaces = [\"eth0\"]\n{table}"));
+    let address = "allowed: an address of this host with a port, such as 127.0.0.1:9469 or [::1]:9469";
+    for wrong in ["9469", "127.0.0.1", "127.0.0.1:0", "localhost:9469", "::1:9469", "224.0.0.1:9469", ""] {
+        let expected = format!("x.toml:3: metrics.listen: found {wrong:?}; {address}");
+        assert_eq!(found(&format!("[metrics]\nlisten = {wrong:?}")), [expected]);
+    }
+    assert_eq!(found("[metrics]\nlisten = \"0.0.0.0:9469\""), [""; 0]);
+    for wrong in ["", "a b", "-x", "a:b", &"x".repeat(33)] {
+        assert!(found(&format!("[control]\ngroup = {wrong:?}"))[0].contains("control.group: found"), "{wrong}");
+    }
+    let no_boolean = "x.toml:3: control.group_may_change: found \"yes\"; allowed: true or false";
+    assert_eq!(found("[control]\ngroup_may_change = \"yes\""), [no_boolean]);
 }
 
 #[test]
@@ -145,6 +169,9 @@ fn one_line_is_enough() {
     assert_eq!((config.prefixes_max, config.service_defaults()), (262_144, vec![DefaultAction::Allow]));
     assert!(config.access.is_empty() && config.feeds.is_empty() && config.dns_servers.is_empty());
     assert_eq!(config.country_db, None);
+    assert_eq!(config.metrics, None);
+    let control = ControlRules { group: "sip-fw".to_owned(), is_explicit: false, group_may_change: false };
+    assert_eq!(config.control, control);
 }
 
 #[test]
@@ -182,7 +209,7 @@ socket = "control.sock"
             "x.toml: interfaces: found nothing; allowed: \"auto\", or 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
             "x.toml:1: mode: found \"strict\"; allowed: \"enforce\" or \"observe\"".to_owned(),
             "x.toml:2: ipv6_prefix: found 65; allowed: 32 to 64".to_owned(),
-            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits, store, syslog, webhook, exec".to_owned(),
+            "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits, store, syslog, webhook, exec, metrics, control".to_owned(),
             "x.toml:4: on_exit: found 3; allowed: a string".to_owned(),
             "x.toml:6: service.name: found \"SIP\"; allowed: a name of 1 to 32 of the characters a-z, 0-9 and -, used by no other service".to_owned(),
             "x.toml:7: service.kind: found \"h323\"; allowed: \"sip\" or \"opaque\"".to_owned(),

@@ -1,0 +1,85 @@
+//! Figures for Prometheus, served from a thread of its own: whatever a client does there, the agent's loop does not notice.
+
+mod connections;
+#[cfg(test)]
+mod documents;
+mod encode;
+mod page;
+mod serve;
+mod snapshot;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tokio::sync::watch;
+
+pub use snapshot::{Census, RulesFigures, Snapshot};
+
+use page::Page;
+
+/// The agent's end.
+#[derive(Debug)]
+pub struct Metrics {
+    pins: PathBuf,
+    snapshot: watch::Sender<Snapshot>,
+    address: watch::Sender<Option<SocketAddr>>,
+    trouble: watch::Sender<Option<String>>,
+    told: Option<String>,
+    has_thread: bool,
+}
+
+impl Metrics {
+    /// Nothing is served yet.
+    #[must_use]
+    pub fn new(pins: &Path) -> Self {
+        Self {
+            pins: pins.to_owned(),
+            snapshot: watch::Sender::default(),
+            address: watch::Sender::default(),
+            trouble: watch::Sender::default(),
+            told: None,
+            has_thread: false,
+        }
+    }
+
+    /// From now on these are the figures.
+    pub fn show(&self, snapshot: Snapshot) {
+        self.snapshot.send_replace(snapshot);
+    }
+
+    /// The figures shown last.
+    #[must_use]
+    pub fn shown(&self) -> watch::Ref<'_, Snapshot> {
+        self.snapshot.borrow()
+    }
+
+    /// Serves at this address and at no other. An address that is not free is tried again and again.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no more threads.
+    pub fn listen(&mut self, address: Option<SocketAddr>) -> io::Result<()> {
+        let is_new = |now: &mut Option<SocketAddr>| std::mem::replace(now, address) != address;
+        self.address.send_if_modified(is_new);
+        if address.is_none() || self.has_thread {
+            return Ok(());
+        }
+        let page = Page::new(&self.pins, self.snapshot.subscribe());
+        let (address, trouble) = (self.address.subscribe(), self.trouble.clone());
+        thread::Builder::new().name("metrics".to_owned()).spawn(move || serve::run(address, page, &trouble))?;
+        self.has_thread = true;
+        Ok(())
+    }
+
+    /// What keeps them from being served, if that was not told before.
+    pub fn trouble(&mut self) -> Option<String> {
+        let trouble = self.trouble.borrow().clone();
+        if self.told == trouble {
+            return None;
+        }
+        self.told.clone_from(&trouble);
+        trouble
+    }
+}
