@@ -46,7 +46,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or invalid configuration, 3 not found, \
-                          4 agent not running, 5 refused for safety";
+                          4 agent not running, 5 refused for safety, 6 (run) detached";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
