@@ -19,7 +19,7 @@ mod unban;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sip_fw_core::source::{Ipv6Prefix, TargetError};
@@ -99,6 +99,12 @@ struct Site {
     paths: Paths,
     services: Vec<String>,
     output: Output,
+}
+
+/// The definition of the command line, for what is generated from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and does what it says.
@@ -193,8 +199,6 @@ fn length_above_zero(text: &str) -> Result<std::time::Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
