@@ -16,6 +16,7 @@ mod log;
 mod migrate;
 mod pins;
 mod rule_sets;
+mod slots;
 mod tables;
 mod verify;
 
