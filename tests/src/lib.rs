@@ -9,6 +9,7 @@ pub mod demo;
 pub mod family;
 pub mod judge;
 pub mod lock;
+pub mod machine;
 pub mod netns;
 pub mod peers;
 pub mod process;
