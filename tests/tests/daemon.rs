@@ -186,7 +186,7 @@ fn an_interface_that_comes_back_is_protected_again() {
     bed.pbx.namespace().ip_batch(add).unwrap();
     agent.signal(Signal::SIGCONT);
     let end = agent.wait_for_end().unwrap();
-    assert!(end.code == 0 && end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
+    assert!(end.code == 6 && end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
     assert!(!agent.pins().exists());
 }
 
@@ -199,7 +199,7 @@ fn a_detach_beside_a_stuck_agent_detaches_and_the_agent_says_so() {
     agent.wait_until_off(&bed.pbx).unwrap();
     agent.signal(Signal::SIGCONT);
     let end = agent.wait_for_end().unwrap();
-    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(end.code, 6, "{}", end.stderr);
     assert!(end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
 }
 
@@ -211,7 +211,7 @@ fn a_detach_through_the_agent_is_told_to_those_who_follow() {
     assert_eq!(agent.call(&["detach"]).unwrap().code, 0);
     assert_eq!(follower.wait(PATIENCE).unwrap().code(), Some(4));
     assert!(follower.stdout().contains("\"detached\""), "{}", follower.stdout());
-    assert_eq!(agent.wait_for_end().unwrap().code, 0);
+    assert_eq!(agent.wait_for_end().unwrap().code, 6);
     agent.wait_until_off(&bed.pbx).unwrap();
 }
 

@@ -24,7 +24,7 @@ mod unban;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sip_fw_core::source::{Ipv6Prefix, TargetError};
@@ -53,7 +53,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or invalid configuration, 3 not found, \
-                          4 agent not running, 5 refused for safety";
+                          4 agent not running, 5 refused for safety, 6 (run) detached";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -116,6 +116,12 @@ struct Site {
     paths: Paths,
     services: Vec<String>,
     output: Output,
+}
+
+/// The definition of the command line, for what is generated from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and does what it says.
@@ -221,8 +227,6 @@ fn length_above_zero(text: &str) -> Result<std::time::Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

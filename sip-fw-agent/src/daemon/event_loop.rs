@@ -70,11 +70,12 @@ pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(),
             // The operator may start the next agent as soon as he has the answer.
             drop(lock);
             answer(respond, &detached);
-            detached.map(drop)
+            detached.and_then(|_| Err(is_off()))
         }
         End::Told(why) if on_exit == OnExit::Detach => detach(agent, inputs.events, why).map(drop),
-        // Whoever did it wants it so: a failure would make systemd start the agent again.
-        End::TakenOff => detach(agent, inputs.events, "by somebody else, beside this agent").map(drop),
+        End::TakenOff => {
+            detach(agent, inputs.events, "by somebody else, beside this agent").and_then(|_| Err(is_off()))
+        }
         End::Told(why) => {
             agent.handle(Input::Stopped { reason: format!("{why}; bans and programs stay in force") });
             drop(agent);
@@ -164,6 +165,11 @@ fn detach(agent: Agent, events: EventStream, why: &str) -> Result<Vec<String>, F
         }
     }
     result
+}
+
+/// Whoever did it wants it so: systemd, which starts every other agent again, is told by the exit code.
+fn is_off() -> Failure {
+    Failure::new(ExitCode::Detached, "everything was detached, so the agent has ended")
 }
 
 fn answer(respond: oneshot::Sender<Response>, detached: &Result<Vec<String>, Failure>) {

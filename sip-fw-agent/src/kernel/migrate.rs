@@ -118,6 +118,10 @@ fn adopt(pins: &Path, earlier: &Path) -> Result<(), KernelError> {
     if maps.exists() && !pins::maps(pins).exists() && !pins::old(pins).exists() {
         rename(&maps, &pins::old(pins))?;
     }
+    let sets = pins::rule_sets_of(earlier);
+    if sets.exists() && !pins::rule_sets(pins).exists() {
+        rename(&sets, &pins::rule_sets(pins))?;
+    }
     // Left are the maps of one that was overtaken already; without a link nothing runs on them.
     pins::remove_version(earlier)
 }
