@@ -19,6 +19,8 @@ pub enum ExitCode {
     NoAgent = 4,
     /// It would cut off this host or a large part of the network.
     Refused = 5,
+    /// `run` alone: everything was detached, so the agent ended. Whoever starts it again by itself undoes what somebody wanted.
+    Detached = 6,
 }
 
 impl From<ExitCode> for u8 {
@@ -35,6 +37,7 @@ impl From<u8> for ExitCode {
             3 => Self::NotFound,
             4 => Self::NoAgent,
             5 => Self::Refused,
+            6 => Self::Detached,
             _ => Self::Failed,
         }
     }
@@ -59,9 +62,10 @@ mod tests {
             ExitCode::NotFound,
             ExitCode::NoAgent,
             ExitCode::Refused,
+            ExitCode::Detached,
         ];
-        assert_eq!(codes.map(u8::from), [0, 1, 2, 3, 4, 5]);
-        assert_eq!([0, 1, 2, 3, 4, 5].map(ExitCode::from), codes);
+        assert_eq!(codes.map(u8::from), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!([0, 1, 2, 3, 4, 5, 6].map(ExitCode::from), codes);
         assert_eq!(serde_json::to_string(&ExitCode::Refused).unwrap(), "5");
     }
 }

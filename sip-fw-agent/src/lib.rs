@@ -1,6 +1,7 @@
 //! The sip-fw agent: it loads the kernel programs, tells them the rules, keeps an eye on them, and tells people.
 //!
 //! * [`alert`]: syslog, webhooks and hooks that are told what happens.
+//! * [`bulk`]: bans that come and go in bulk, in sip-fw's own form and those of other tools.
 //! * [`cli`]: one file per verb.
 //! * [`config`]: from TOML to values that cannot be wrong.
 //! * [`control`]: the socket between the CLI and the agent, and the answers to its requests.
@@ -18,6 +19,7 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod bulk;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -29,12 +29,18 @@ pub const DENIED_RECORDS_PER_SECOND: u32 = 2;
 /// Records of denied packets in one burst: whoever changes a rule sees whom it hits.
 pub const DENIED_RECORDS_BURST: u32 = 20;
 
-/// Share of the ban table, in percent, above which the oldest ended bans are forgotten before their decay,
+/// Share of the ban table, in percent, above which the oldest ended bans are forgotten before their decay, and nothing is imported,
 /// so that new bans find room.
 pub const BAN_TABLE_FULL_PERCENT: usize = 75;
 
 /// Bans forgotten in one tick: keeps a tick short.
 pub const FORGET_PER_TICK_MAX: usize = 4096;
+
+/// Bans whose end is told one by one in one tick; imported ones may all end in the same second.
+pub const EXPIRE_RECORDS_PER_TICK_MAX: usize = 256;
+
+/// By so many nanoseconds two deadlines may differ and be the same: that of an import went through the clocks of two hosts.
+pub const DEADLINES_ALIKE_NS: u64 = 1_000_000_000;
 
 /// The widest IPv4 prefix an operator may ban, in bits.
 pub const BAN_IPV4_PREFIX_MIN: u8 = 8;

@@ -334,11 +334,7 @@ impl Agent {
 
     /// If there is an XDP program on the interface of `host`: what the kernel says, not sip-fw.
     pub fn has_xdp(&self, host: &Host) -> Result<bool> {
-        let mut command = Command::new("ip");
-        command.args(["-json", "-details", "link", "show", "dev", host.interface()]);
-        let mut process = Process::spawn(command, Some(&self.namespace))?;
-        ensure!(process.wait(COMMAND)?.success(), "ip link: {}", process.stderr());
-        Ok(serde_json::from_str::<Value>(&process.stdout())?[0].get("xdp").is_some())
+        host.has_xdp()
     }
 
     /// Waits until the interface of `host` has no XDP program. The kernel lets go of a link that lost its last name a moment later,

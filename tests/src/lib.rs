@@ -11,6 +11,7 @@ pub mod family;
 pub mod http;
 pub mod judge;
 pub mod lock;
+pub mod machine;
 pub mod netns;
 pub mod peers;
 pub mod process;

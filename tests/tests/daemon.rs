@@ -98,11 +98,19 @@ fn a_bad_configuration_attaches_nothing() {
 #[test]
 fn a_failed_first_start_leaves_nothing() {
     let Some((bed, agent)) = prepared(&Policy::default()) else { return };
-    agent.reconfigure("\"]\nmode", "\", \"nope0\"]\nmode").unwrap();
+    let other = occupied(&bed);
+    agent.reconfigure("\"]\nmode", "\", \"other0\"]\nmode").unwrap();
+    let run = agent.call(&["run"]).unwrap();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("other0: another XDP program is attached to it"), "{}", run.stderr);
+    agent.wait_until_off(&bed.pbx).unwrap();
+    assert!(!agent.pins().exists());
+    assert_eq!(other.call(&["detach"]).unwrap().code, 0);
+
+    agent.reconfigure("pbx0\", \"other0", "nope0").unwrap();
     let run = agent.call(&["run"]).unwrap();
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("nope0"), "{}", run.stderr);
-    agent.wait_until_off(&bed.pbx).unwrap();
     assert!(!agent.pins().exists());
 }
 
@@ -111,10 +119,12 @@ fn a_failed_restart_keeps_what_is_enforced() {
     let Some((bed, mut agent)) = started(&Policy::default()) else { return };
     assert_eq!(agent.call(&["ban", BANNED]).unwrap().code, 0);
     agent.kill9();
-    agent.reconfigure("\"]\nmode", "\", \"nope0\"]\nmode").unwrap();
+    let other = occupied(&bed);
+    agent.reconfigure("\"]\nmode", "\", \"other0\"]\nmode").unwrap();
     assert_eq!(agent.call(&["run"]).unwrap().code, 1);
     assert!(agent.has_xdp(&bed.pbx).unwrap());
     assert!(agent.has_banned(BANNED).unwrap());
+    assert_eq!(other.call(&["detach"]).unwrap().code, 0);
 }
 
 #[test]
@@ -176,7 +186,7 @@ fn an_interface_that_comes_back_is_protected_again() {
     bed.pbx.namespace().ip_batch(add).unwrap();
     agent.signal(Signal::SIGCONT);
     let end = agent.wait_for_end().unwrap();
-    assert!(end.code == 0 && end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
+    assert!(end.code == 6 && end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
     assert!(!agent.pins().exists());
 }
 
@@ -189,7 +199,7 @@ fn a_detach_beside_a_stuck_agent_detaches_and_the_agent_says_so() {
     agent.wait_until_off(&bed.pbx).unwrap();
     agent.signal(Signal::SIGCONT);
     let end = agent.wait_for_end().unwrap();
-    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(end.code, 6, "{}", end.stderr);
     assert!(end.stderr.contains("nothing is enforced any more"), "{}", end.stderr);
 }
 
@@ -201,7 +211,7 @@ fn a_detach_through_the_agent_is_told_to_those_who_follow() {
     assert_eq!(agent.call(&["detach"]).unwrap().code, 0);
     assert_eq!(follower.wait(PATIENCE).unwrap().code(), Some(4));
     assert!(follower.stdout().contains("\"detached\""), "{}", follower.stdout());
-    assert_eq!(agent.wait_for_end().unwrap().code, 0);
+    assert_eq!(agent.wait_for_end().unwrap().code, 6);
     agent.wait_until_off(&bed.pbx).unwrap();
 }
 
@@ -214,6 +224,16 @@ fn started(policy: &Policy) -> Option<(Bed, Agent)> {
     let (bed, mut agent) = prepared(policy)?;
     agent.restart().unwrap();
     Some((bed, agent))
+}
+
+/// Another firewall on an interface other0 of the bed's pbx: an agent with pins of its own, to be detached in the end.
+fn occupied(bed: &Bed) -> Agent {
+    bed.pbx.namespace().ip_batch("link add other0 type veth peer name other1\nlink set other0 up\n").unwrap();
+    let mut other = Agent::prepare(require_agent().unwrap(), bed, &Policy::default()).unwrap();
+    other.reconfigure("pbx0", "other0").unwrap();
+    other.reconfigure(&format!("{}\"", bed.name), &format!("{}-other\"", bed.name)).unwrap();
+    other.restart().unwrap();
+    other
 }
 
 fn prepared(policy: &Policy) -> Option<(Bed, Agent)> {

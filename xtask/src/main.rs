@@ -9,6 +9,7 @@ mod apt;
 mod bench;
 mod bpf_toolchain;
 mod build;
+mod cargo_deb;
 mod ci;
 mod demo;
 mod host;
@@ -17,6 +18,7 @@ mod kernels;
 mod libtest;
 mod licences;
 mod linker;
+mod package;
 mod peers;
 mod private;
 mod process;
@@ -58,6 +60,8 @@ enum Verb {
     Bench(bench::Options),
     /// Boots other kernels in virtual machines: the programs must load and decide there as here (root)
     Kernels(kernels::Options),
+    /// Makes the Debian package, an archive with a static binary, and their checksums
+    Package,
     /// Runs what a change must pass besides `test`: format, lints, docs, tidy, licences
     Ci,
     /// Checks what the compiler and clippy do not see: dependency direction, homes of unsafe, file headers …
@@ -100,6 +104,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Judge(options) => return judge::run(&workspace, &options),
         Verb::Bench(options) => return bench::run(&workspace, &options),
         Verb::Kernels(options) => kernels::run(&workspace, &options)?,
+        Verb::Package => package::run(&workspace)?,
         Verb::Ci => return ci::run(&workspace),
         Verb::Tidy => {
             let mut steps = Steps::new("tidy");

@@ -1,4 +1,5 @@
-//! The chroot with Asterisk, which Debian 12 does not package: Debian sid by debootstrap, from this machine's own mirror.
+//! Folders with other Debians, by debootstrap from this machine's own mirror: sid with Asterisk, which Debian 12 does not
+//! package, and a Debian 12 whose systemd can be booted.
 
 use std::env;
 use std::fs;
@@ -18,29 +19,50 @@ pub fn root(workspace: &Workspace) -> PathBuf {
     env::var_os("PEERS_ROOT").map_or_else(|| workspace.target.join("peers"), PathBuf::from)
 }
 
-/// Makes the chroot if it is not there. Failing is no error here: the tests that want Asterisk skip and say so.
+/// Makes the chroot with Asterisk if it is not there. Failing is no error here: the tests that want it skip and say so.
 pub fn ensure_asterisk(workspace: &Workspace, steps: &mut Steps, release: &Release) {
     let folder = root(workspace).join("sid");
-    if is_complete(&folder) {
+    if folder.join("usr/sbin/asterisk").is_file() && folder.join("usr/bin/sipp").is_file() {
         return;
     }
-    let outcome = steps.quiet("Asterisk in a chroot of Debian sid", |note| {
+    attempt(steps, "Asterisk in a chroot of Debian sid", "Asterisk", &folder, || {
+        bootstrap(workspace, &folder, release, "sid", "ca-certificates,iproute2,procps")?;
+        copy_settings(&folder);
+        let mut command = process::guarded("unshare");
+        command.args(["--mount", "--", "sh", "-euc", INSTALL, "sh"]).arg(&folder);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        process::run_logged(&mut command, &workspace.target.join("setup/asterisk.log"))
+    });
+}
+
+/// Makes the folder with a Debian 12 to boot if it is not there; the same if it fails.
+pub fn ensure_debian(workspace: &Workspace, steps: &mut Steps, release: &Release) {
+    let folder = root(workspace).join("bookworm");
+    if folder.join(BOOTSTRAPPED).exists() {
+        return;
+    }
+    attempt(steps, "Debian 12 with systemd", "the package", &folder, || {
+        bootstrap(workspace, &folder, release, "bookworm", "systemd-sysv")
+    });
+}
+
+fn attempt(steps: &mut Steps, name: &str, tested: &str, folder: &Path, make: impl FnOnce() -> Result<()>) {
+    let outcome = steps.quiet(name, |note| {
         *note = folder.display().to_string();
-        make(workspace, &folder, release)
+        make()
     });
     if let Err(why) = outcome {
-        steps.say(&format!("the tests on Asterisk will be skipped: {why:#}"));
+        steps.say(&format!("the tests on {tested} will be skipped: {why:#}"));
     }
 }
 
-fn is_complete(folder: &Path) -> bool {
-    folder.join("usr/sbin/asterisk").is_file() && folder.join("usr/bin/sipp").is_file()
-}
+/// A file in a folder that debootstrap is done with.
+const BOOTSTRAPPED: &str = ".sip-fw-bootstrapped";
 
-fn make(workspace: &Workspace, folder: &Path, release: &Release) -> Result<()> {
+fn bootstrap(workspace: &Workspace, folder: &Path, release: &Release, suite: &str, include: &str) -> Result<()> {
     if release.id != "debian" {
         bail!(
-            "the mirrors of {} hold no Debian sid; point PEERS_ROOT to a folder with such a chroot",
+            "the mirrors of {} hold no Debian {suite}; point PEERS_ROOT to a folder with such a chroot",
             release.pretty_name
         );
     }
@@ -48,32 +70,25 @@ fn make(workspace: &Workspace, folder: &Path, release: &Release) -> Result<()> {
         bail!("making a chroot needs root");
     }
     let mirror = apt::mirror().context("no Debian mirror in the package sources of this machine")?;
-    let bootstrapped = folder.join(".sip-fw-bootstrapped");
-    if !bootstrapped.exists() {
-        // A run that was cut short leaves a chroot that debootstrap cannot go on with.
-        if folder.exists() {
-            if !folder.starts_with(&workspace.target) {
-                bail!("{} is there, but without Asterisk and SIPp: install them in it or remove it", folder.display());
-            }
-            fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
-        fs::create_dir_all(folder)?;
-        let mut command = process::guarded("unshare");
-        command.args([
-            "--mount",
-            "--",
-            "debootstrap",
-            "--variant=minbase",
-            "--include=ca-certificates,iproute2,procps",
-        ]);
-        command.arg("sid").arg(folder).arg(&mirror);
-        process::run_logged(&mut command, &workspace.target.join("setup/debootstrap.log"))?;
-        fs::write(&bootstrapped, "")?;
+    if folder.join(BOOTSTRAPPED).exists() {
+        return Ok(());
     }
-    copy_settings(folder);
+    // A run that was cut short leaves a chroot that debootstrap cannot go on with.
+    if folder.exists() {
+        if !folder.starts_with(&workspace.target) {
+            bail!(
+                "{} is there, but {BOOTSTRAPPED} in it is not: make it if all is there, or remove all",
+                folder.display()
+            );
+        }
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder)?;
     let mut command = process::guarded("unshare");
-    command.args(["--mount", "--", "sh", "-euc", INSTALL, "sh"]).arg(folder).env("DEBIAN_FRONTEND", "noninteractive");
-    process::run_logged(&mut command, &workspace.target.join("setup/asterisk.log"))
+    command.args(["--mount", "--", "debootstrap", "--variant=minbase"]).arg(format!("--include={include}"));
+    command.arg(suite).arg(folder).arg(&mirror);
+    process::run_logged(&mut command, &workspace.target.join(format!("setup/debootstrap-{suite}.log")))?;
+    Ok(fs::write(folder.join(BOOTSTRAPPED), "")?)
 }
 
 /// Runs in a mount namespace of its own: no mount stays behind in the target folder, which must stay removable.

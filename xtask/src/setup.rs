@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::apt;
+use crate::cargo_deb;
 use crate::host::{self, Host};
 use crate::peers;
 use crate::process;
@@ -19,8 +20,10 @@ use crate::workspace::Workspace;
 pub struct Needs {
     /// Packages beyond the build tools.
     tools: &'static [Tool],
-    /// The chroot with Asterisk.
-    asterisk: bool,
+    /// The folders with other Debians: Asterisk, and a systemd to boot.
+    peers: bool,
+    /// cargo-deb.
+    package: bool,
     /// A mounted bpffs: something will be attached.
     bpffs: bool,
     /// A linter of the same version as the compiler of the kernel programs.
@@ -42,7 +45,8 @@ const fn tool(package: &'static str, program: &'static str) -> Tool {
 
 static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
-static TEST_TOOLS: [Tool; 12] = [
+static PACKAGE_TOOLS: [Tool; 1] = [tool("xz-utils", "xz")];
+static TEST_TOOLS: [Tool; 15] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
     tool("sip-tester", "sipp"),
@@ -55,17 +59,22 @@ static TEST_TOOLS: [Tool; 12] = [
     tool("sqlite3", "sqlite3"),
     tool("systemd", "journalctl"),
     tool("chromium", "chromium"),
+    tool("systemd-container", "systemd-nspawn"),
+    tool("man-db", "man"),
+    tool("xz-utils", "xz"),
 ];
 
 impl Needs {
     /// `cargo build`.
-    pub const BUILD: Self = Self { tools: &[], asterisk: false, bpffs: false, lint: false };
+    pub const BUILD: Self = Self { tools: &[], peers: false, package: false, bpffs: false, lint: false };
     /// The demo with its own registrar.
-    pub const DEMO: Self = Self { tools: &DEMO_TOOLS, asterisk: false, bpffs: true, lint: false };
+    pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
     pub const DEMO_KAMAILIO: Self = Self { tools: &KAMAILIO_DEMO_TOOLS, ..Self::DEMO };
+    /// Packages.
+    pub const PACKAGE: Self = Self { tools: &PACKAGE_TOOLS, package: true, ..Self::BUILD };
     /// Every test.
-    pub const TEST: Self = Self { tools: &TEST_TOOLS, asterisk: true, bpffs: true, lint: false };
+    pub const TEST: Self = Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, lint: false };
     /// Every check and every test.
     pub const CI: Self = Self { lint: true, ..Self::TEST };
 }
@@ -102,8 +111,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
                 apt::install(steps, &logs, &missing)?;
             }
             toolchain::ensure(workspace, steps)?;
-            if needs.asterisk {
+            if needs.peers {
                 peers::ensure_asterisk(workspace, steps, &release);
+                peers::ensure_debian(workspace, steps, &release);
             }
         }
         Host::Unknown(name) => {
@@ -112,6 +122,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
                 bail!("{name} is no host that xtask can set up by itself.\n{}", toolchain::by_hand(workspace, absent));
             }
         }
+    }
+    if needs.package {
+        cargo_deb::ensure(workspace, steps)?;
     }
     if needs.bpffs {
         mount_bpffs(steps)?;

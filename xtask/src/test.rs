@@ -13,6 +13,7 @@ use clap::Args;
 
 use crate::build;
 use crate::libtest::Tally;
+use crate::package;
 use crate::peers;
 use crate::private;
 use crate::process;
@@ -72,6 +73,7 @@ pub fn run_tests(workspace: &Workspace, steps: &mut Steps, options: &Options, ou
     run_part(steps, "unit tests", &mut unit, &mut outcome.tally);
 
     build::run(workspace, steps)?;
+    let package = package::deb(workspace, steps)?;
     // Apart from the run, which has no network to fetch crates from.
     let end_to_end = ["test", "--release", "--package", "sip-fw-e2e", "--no-fail-fast"];
     steps.stream("build of the end-to-end tests", || process::run(workspace.cargo(&end_to_end).arg("--no-run")))?;
@@ -81,6 +83,7 @@ pub fn run_tests(workspace: &Workspace, steps: &mut Steps, options: &Options, ou
     fs::write(&log, "")?;
     let mut command = private::command(workspace::cargo_program());
     command.args(end_to_end).arg("--offline").arg("--").args(&filters);
+    command.env("SIP_FW_DEB", package);
     set_environment(&mut command, workspace, &log, options.allow_skip);
     run_part(steps, "end-to-end tests", &mut command, &mut outcome.tally);
 

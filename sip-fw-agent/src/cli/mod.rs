@@ -8,6 +8,8 @@ mod detach;
 mod doctor;
 mod events;
 mod explain;
+mod export;
+mod import;
 mod output;
 mod peers;
 mod replay;
@@ -22,7 +24,7 @@ mod unban;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sip_fw_core::source::{Ipv6Prefix, TargetError};
@@ -51,7 +53,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or invalid configuration, 3 not found, \
-                          4 agent not running, 5 refused for safety";
+                          4 agent not running, 5 refused for safety, 6 (run) detached";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -69,6 +71,10 @@ enum Verb {
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
+    /// Write the bans, for another host or another tool
+    Export(export::Args),
+    /// Take over bans of another host, of fail2ban or ipset, or a list
+    Import(import::Args),
     /// Tell everything about one source, and what would happen to it now
     Explain(explain::Args),
     /// List the access rules in force, and what they matched
@@ -112,6 +118,12 @@ struct Site {
     output: Output,
 }
 
+/// The definition of the command line, for what is generated from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -144,6 +156,8 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Verb::Events(args) => events::run(&site(cli)?, args),
         Verb::Ban(args) => ban::run(&site(cli)?, args),
         Verb::Unban(args) => unban::run(&site(cli)?, args),
+        Verb::Export(args) => export::run(&site(cli)?, args),
+        Verb::Import(args) => import::run(&site(cli)?, args),
         Verb::Explain(args) => explain::run(&site(cli)?, args),
         Verb::Rules(args) => rules::run(&site(cli)?, args),
         Verb::Peers(args) => peers::run(&site(cli)?, args),
@@ -213,8 +227,6 @@ fn length_above_zero(text: &str) -> Result<std::time::Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -238,6 +250,12 @@ mod tests {
             "ban 203.0.113.9 --permanent",
             "unban 203.0.113.9",
             "unban --all",
+            "export",
+            "export --ended",
+            "export --format ipset",
+            "import bans.json",
+            "import - --format list --for 1h --reason because",
+            "import x --format fail2ban --permanent --dry-run --skip-faulty --json",
             "explain 203.0.113.9",
             "explain 203.0.113.9 --service sip",
             "rules --json",
@@ -273,6 +291,10 @@ mod tests {
             "ban 203.0.113.9 --for 1h --permanent",
             "ban host.example",
             "explain 1.2.3",
+            "export --format auto",
+            "import",
+            "import x --format xml",
+            "import x --for 1h --permanent",
             "unban",
             "unban 203.0.113.9 --all",
             "doctor --quiet-for long",

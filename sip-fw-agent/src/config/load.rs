@@ -40,7 +40,7 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
 /// When the file cannot be read.
 pub fn read(file: &Path) -> Result<String, ConfigError> {
     read_text(file, FILE_BYTES_MAX).map_err(|error| {
-        let hint = if error.is_missing() { "; it must at least say: interfaces = [\"eth0\"]" } else { "" };
+        let hint = if error.is_missing() { "; it must at least say: interfaces = \"auto\"" } else { "" };
         ConfigError::Unreadable { file: file.to_owned(), error, hint }
     })
 }

@@ -14,7 +14,10 @@ pub use access::{AccessAction, AccessRule, DefaultAction, FeedFormat, FeedRules,
 pub use alerts::{AlertRules, ExecRules, Selection, SyslogRules, SyslogTarget, WebhookRules};
 pub use fault::{Fault, Faults};
 pub use load::{ConfigError, client_paths, load, parse, read};
-pub use resolved::{BanRules, Config, ControlRules, Listen, Mode, OnExit, Paths, ServiceRules, SignatureTable};
+pub use resolved::{
+    BanRules, Config, ControlRules, INTERFACES_MAX, Interfaces, Listen, Mode, OnExit, Paths, ServiceRules,
+    SignatureTable,
+};
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/sip-fw/sip-fw.toml";

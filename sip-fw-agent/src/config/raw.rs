@@ -178,7 +178,7 @@ pub fn read(text: &str) -> (Raw, Vec<Fault>) {
     }
     let mut root = Table { name: "", table: document.get_ref(), lines: &lines, known: Vec::new(), faults: &mut faults };
     let mut raw = Raw {
-        interfaces: root.strings("interfaces"),
+        interfaces: root.one_or_more("interfaces"),
         mode: root.string("mode"),
         ipv6_prefix: root.integer("ipv6_prefix"),
         on_exit: root.string("on_exit"),

@@ -69,9 +69,12 @@ pub type Answer = Result<Value, Failure>;
 ///
 /// # Errors
 ///
-/// When the settings cannot be read.
+/// When they cannot be read.
 pub fn controller_of(tables: &Tables, services: Vec<String>) -> Result<Controller, KernelError> {
-    Ok(Controller::new(Rules { settings: tables.settings()?, services, access: Arc::from([]), bans_max: u32::MAX }))
+    let rules = Rules { settings: tables.settings()?, services, access: Arc::from([]), bans_max: u32::MAX };
+    let mut controller = Controller::new(rules);
+    controller.know_prefixes(&tables.prefix_bans()?);
+    Ok(controller)
 }
 
 impl Desk<'_> {
@@ -87,6 +90,9 @@ impl Desk<'_> {
             Request::Sources { worst } => value(&self.sources(*worst, now)?),
             Request::Explain { address, service } => self.explain(address, service.as_deref(), now),
             Request::Ban { target, length, reason } => self.ban(target, *length, reason.clone(), now),
+            Request::Import { bans, from, reason, dry_run } => {
+                value(&self.import(bans, from, reason.as_deref(), *dry_run, now)?)
+            }
             Request::Unban { target } => self.unban(target, now),
             Request::UnbanAll => self.unban_all(now),
             Request::Rules => self.access.as_ref().map_or_else(

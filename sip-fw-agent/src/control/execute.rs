@@ -15,7 +15,8 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
     let mut records = Vec::new();
     let mut errors = Vec::new();
     let mut failed = false;
-    let mut prefixes_changed = false;
+    let mut prefixes_put = 0;
+    let mut prefixes_removed = false;
     let mut shuns_ended = false;
     for command in commands {
         let result = match command {
@@ -29,11 +30,11 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
             Command::LiftBan { source } => tables.lift_ban(source, now_ns).and_then(|()| tables.clear_strikes(source)),
             Command::ForgetBan { source } => forget(tables, source, now_ns),
             Command::PutPrefixBan { prefix, ban } => {
-                prefixes_changed = true;
+                prefixes_put += 1;
                 tables.put_prefix_ban(prefix, &ban)
             }
             Command::RemovePrefixBan { prefix } => {
-                prefixes_changed = true;
+                prefixes_removed = true;
                 tables.remove_prefix_ban(prefix).map(drop)
             }
             Command::PutShun { source, shun } => tables.put_shun(source, &shun),
@@ -45,10 +46,9 @@ pub fn execute(commands: Vec<Command>, tables: &mut Tables, now_ns: u64) -> (Vec
         failed = result.is_err();
         errors.extend(result.err());
     }
-    // Once for all of them: it reads the whole table.
-    if prefixes_changed && let Err(error) = count_prefixes(tables) {
-        errors.push(error);
-    }
+    // Once for all of them: only what was removed makes it read the whole table.
+    let counted = if prefixes_removed { count_prefixes(tables) } else { add_prefixes(tables, prefixes_put) };
+    errors.extend(counted.err());
     if shuns_ended && let Err(error) = tables.count_shuns() {
         errors.push(error);
     }
@@ -80,6 +80,15 @@ pub fn count_prefixes(tables: &mut Tables) -> Result<(), KernelError> {
         return Ok(());
     }
     tables.write_live(&Live { prefix_bans: count, ..live })
+}
+
+/// The same when some were written: those that were there already are counted twice until one is removed.
+fn add_prefixes(tables: &mut Tables, count: u32) -> Result<(), KernelError> {
+    if count == 0 {
+        return Ok(());
+    }
+    let live = tables.live()?;
+    tables.write_live(&Live { prefix_bans: live.prefix_bans.saturating_add(count), ..live })
 }
 
 /// The known peer in a prefix, if there is one: then it must not be banned.

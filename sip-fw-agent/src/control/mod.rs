@@ -7,6 +7,7 @@ pub mod client;
 pub mod execute;
 mod explain;
 pub mod group;
+pub mod import;
 pub mod protocol;
 pub mod server;
 pub mod services;

@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::bulk::Entry;
 use crate::exit_code::ExitCode;
 use crate::kernel::KernelError;
 
-/// Bytes of a request line, its line end included. Addresses, a length and a reason fit many times.
-pub const REQUEST_BYTES_MAX: u64 = 4096;
+/// Bytes of a request line, its line end included. Most requests need a hundred; an import brings some hundred bans in each.
+pub const REQUEST_BYTES_MAX: u64 = 64 << 10;
+
+/// Bans in one request: the agent's loop has nothing else to do meanwhile, some milliseconds.
+pub const IMPORT_BANS_MAX: usize = 256;
 
 /// Bytes of a reply line. The largest table listed in full, with room.
 pub const REPLY_BYTES_MAX: u64 = 1 << 30;
@@ -70,6 +74,17 @@ pub enum Request {
         /// Why.
         reason: Option<String>,
     },
+    /// Take over bans from elsewhere.
+    Import {
+        /// At most [`IMPORT_BANS_MAX`].
+        bans: Vec<Entry>,
+        /// From where.
+        from: String,
+        /// Why.
+        reason: Option<String>,
+        /// Only say what would be done.
+        dry_run: bool,
+    },
     /// Lift a ban.
     Unban {
         /// An address or a prefix.
@@ -121,6 +136,7 @@ impl Request {
             | Self::Rules
             | Self::Peers => false,
             Self::Ban { .. }
+            | Self::Import { .. }
             | Self::Unban { .. }
             | Self::UnbanAll
             | Self::Apply { .. }
@@ -216,8 +232,8 @@ mod tests {
         for wrong in ["", "{}", "{\"verb\":\"wat\"}", "{\"verb\":\"unban\",\"target\":\"x\",\"more\":1}", "[]"] {
             assert_eq!(parse(wrong).map_err(|failure| failure.exit), Err(ExitCode::Usage), "{wrong}");
         }
-        let long = format!("{{\"verb\":\"unban\",\"target\":\"{}\"}}", "x".repeat(4096));
-        assert_eq!(parse(&long).map_err(|f| f.message), Err("a request is one line of at most 4096 bytes".to_owned()));
+        let long = format!("{{\"verb\":\"unban\",\"target\":\"{}\"}}", "x".repeat(REQUEST_BYTES_MAX as usize));
+        assert_eq!(parse(&long).map_err(|f| f.message), Err("a request is one line of at most 65536 bytes".to_owned()));
         assert!(Request::parse(b"{\"verb\":\"status\"}").is_err(), "no line end: cut off");
     }
 

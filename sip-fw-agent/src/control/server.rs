@@ -273,7 +273,7 @@ mod tests {
     fn a_long_line_is_refused() {
         with_server("long", |mut stream| {
             let answer = ask(&mut stream, &vec![b'x'; REQUEST_BYTES_MAX as usize + 1]);
-            assert!(answer.contains("a request is one line of at most 4096 bytes"), "{answer}");
+            assert!(answer.contains("a request is one line of at most 65536 bytes"), "{answer}");
         });
     }
 

@@ -218,6 +218,51 @@ pub struct BannedView {
     pub banned: BanView,
 }
 
+/// `import`, and each part of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedView {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Nothing was written: this is what would be done.
+    pub dry_run: bool,
+    /// Bans that are in force now, or remembered for the ladder.
+    pub imported: u64,
+    /// Bans of sources that are banned as long or longer, which stay as they are.
+    pub kept: u64,
+    /// Bans that were over.
+    pub over: u64,
+    /// Lines that were skipped as faulty.
+    pub skipped: u64,
+    /// Bans that would hurt this host.
+    pub refused: u64,
+    /// The first of them.
+    pub refusals: Vec<RefusalView>,
+    /// Why the rest was left.
+    pub stopped: Option<StoppedView>,
+}
+
+/// A ban that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// Whose.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A table without room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedView {
+    /// Its key in `[limits]`.
+    pub limit: String,
+    /// Entries in use.
+    pub held: u64,
+    /// Bans that were left, of this part or of the whole import.
+    pub left: u64,
+    /// What happened.
+    pub reason: String,
+}
+
 /// `unban`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UnbannedView {

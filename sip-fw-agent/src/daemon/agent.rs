@@ -1,6 +1,5 @@
 //! The running agent: what it holds, and what it does with each input.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::apply::{InForce, Orders, Outcome};
 use super::changes::Recompiling;
-use super::interfaces::Look;
+use super::interfaces::Held;
 use super::matches::Matches;
 use super::members::Members;
 use super::publisher::Publisher;
@@ -55,8 +54,8 @@ pub struct Agent {
     /// The same on the wall clock.
     pub started_at: Timestamp,
     pub lost: Lost,
-    /// Interfaces of the configuration that went away.
-    pub away: BTreeSet<String>,
+    /// Which interfaces have the programs.
+    pub interfaces: Held,
     /// What failed in the last tick; said once, not every second.
     pub trouble: Option<String>,
     /// The rule set, as the kernel goes by it.
@@ -91,7 +90,7 @@ pub struct Agent {
     pub ring_events: u64,
 }
 
-/// What a look at the tables came to.
+/// What a look at the tables or at the interfaces came to.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
     /// How long it took.
@@ -176,14 +175,20 @@ impl Agent {
     /// Looks at what must be looked at every second.
     pub fn tick(&mut self) -> Tick {
         let began = Instant::now();
-        let Look { trouble, taken_off } = self
-            .try_tick()
-            .and_then(|()| self.look_at_interfaces())
-            .unwrap_or_else(|error| Look { trouble: Some(error.to_string()), taken_off: false });
-        self.complain(trouble.filter(|_| !taken_off));
+        let trouble = self.try_tick().err();
+        self.complain(trouble.map(|error| error.to_string()));
         self.serve_metrics();
         self.follow_members();
         self.publisher.look_at_alerts();
+        let taken_off = self.look_at_interfaces();
+        Tick { took: began.elapsed(), taken_off }
+    }
+
+    /// Looks at once at what a change of interfaces or of addresses of this host concerns.
+    pub fn look(&mut self) -> Tick {
+        let began = Instant::now();
+        self.follow_own_addresses();
+        let taken_off = self.look_at_interfaces();
         Tick { took: began.elapsed(), taken_off }
     }
 
@@ -211,7 +216,7 @@ impl Agent {
             alerts: self.publisher.alerts.views(),
         };
         let guard = match request {
-            Request::Ban { .. } => {
+            Request::Ban { .. } | Request::Import { .. } => {
                 let names = Arc::clone(&self.controller.rules().access);
                 Guard::new(own_addresses()).with_access(Arc::clone(&self.in_force.compiled.set), names)
             }

@@ -19,6 +19,7 @@ use crate::control::protocol::{Failure, Request};
 use crate::control::server::{Call, Response};
 use crate::control::view::DetachedView;
 use crate::exit_code::ExitCode;
+use crate::host::InterfaceChanges;
 use crate::kernel::{self, EventStream};
 
 /// Events handled before anything else gets its turn.
@@ -27,12 +28,15 @@ const EVENTS_PER_TURN: usize = 256;
 const TICK: Duration = Duration::from_secs(1);
 /// A look at large tables takes long; at most one part in so many of the time is spent on it.
 const TICK_SHARE: u32 = 20;
+/// Time between two looks at the interfaces at least, however much they change.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Replies that are not taken by then are dropped at the end.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// Where inputs come from.
 pub struct Inputs {
     pub events: EventStream,
+    pub changes: InterfaceChanges,
     pub calls: mpsc::Receiver<Call>,
     pub hangup: Signal,
     pub terminate: Signal,
@@ -66,11 +70,12 @@ pub async fn run(mut agent: Agent, mut inputs: Inputs, lock: Lock) -> Result<(),
             // The operator may start the next agent as soon as he has the answer.
             drop(lock);
             answer(respond, &detached);
-            detached.map(drop)
+            detached.and_then(|_| Err(is_off()))
         }
         End::Told(why) if on_exit == OnExit::Detach => detach(agent, inputs.events, why).map(drop),
-        // Whoever did it wants it so: a failure would make systemd start the agent again.
-        End::TakenOff => detach(agent, inputs.events, "by somebody else, beside this agent").map(drop),
+        End::TakenOff => {
+            detach(agent, inputs.events, "by somebody else, beside this agent").and_then(|_| Err(is_off()))
+        }
         End::Told(why) => {
             agent.handle(Input::Stopped { reason: format!("{why}; bans and programs stay in force") });
             drop(agent);
@@ -117,6 +122,13 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 inputs.manager.status(agent.metrics.shown().summary());
                 next_tick = Instant::now() + TICK.max(took * TICK_SHARE);
             }
+            () = inputs.changes.next() => {
+                let Tick { took, taken_off } = agent.look();
+                if taken_off {
+                    return End::TakenOff;
+                }
+                inputs.changes.pause(LOOK_PAUSE.max(took * TICK_SHARE));
+            }
             () = inputs.manager.beat() => {}
             Some(outcome) = inputs.outcomes.recv() => {
                 let is_reload = outcome.is_reload();
@@ -153,6 +165,11 @@ fn detach(agent: Agent, events: EventStream, why: &str) -> Result<Vec<String>, F
         }
     }
     result
+}
+
+/// Whoever did it wants it so: systemd, which starts every other agent again, is told by the exit code.
+fn is_off() -> Failure {
+    Failure::new(ExitCode::Detached, "everything was detached, so the agent has ended")
 }
 
 fn answer(respond: oneshot::Sender<Response>, detached: &Result<Vec<String>, Failure>) {

@@ -7,7 +7,7 @@ use sip_fw_core::record::{EventName, Record};
 
 use super::agent::Agent;
 use crate::clock;
-use crate::config::Mode;
+use crate::config::{Interfaces, Mode};
 use crate::kernel::{Attachment, KernelError};
 use crate::metrics::{Census, RulesFigures, Snapshot};
 
@@ -20,7 +20,10 @@ impl Agent {
         tick: Duration,
     ) -> Result<(), KernelError> {
         let attached = self.kernel.tables.attachments()?;
-        let attachments = self.config.interfaces.iter().map(|interface| on(interface, &attached)).collect();
+        let attachments = match &self.config.interfaces {
+            Interfaces::Named(names) => names.iter().map(|interface| on(interface, &attached)).collect(),
+            Interfaces::Auto => attached,
+        };
         let snapshot = Snapshot {
             is_enforcing: self.config.mode == Mode::Enforce,
             counters: counters.iter().map(|cpus| sum(cpus)).collect(),

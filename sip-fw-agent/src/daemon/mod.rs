@@ -2,6 +2,7 @@
 
 mod agent;
 mod apply;
+mod auto;
 mod changes;
 mod event_loop;
 mod figures;

@@ -1,6 +1,5 @@
 //! The order in which the agent starts. Nothing is attached before everything before it is right.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::time::Instant;
@@ -15,6 +14,7 @@ use super::Options;
 use super::agent::{Agent, Lost};
 use super::apply::{InForce, Orders};
 use super::event_loop::Inputs;
+use super::interfaces;
 use super::manager::Manager;
 use super::matches::Matches;
 use super::members::Members;
@@ -78,6 +78,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     let admission = Admission::default();
     let mut inputs = Inputs {
         events,
+        changes: host::InterfaceChanges::listen().map_err(deaf)?,
         calls,
         outcomes: inputs_outcomes,
         hangup: signals(SignalKind::hangup())?,
@@ -120,8 +121,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     let Ready { text, config, prepared, compiled } = ready;
     kernel.tables.set_signatures(&config.signatures)?;
     lists.adopt(prepared);
-    let attachments = kernel.attach(&config.interfaces)?;
-    let others = kernel.detach_others(&config.interfaces)?;
+    let (interfaces, attached) = interfaces::attach(&mut kernel, &config.interfaces)?;
     kernel.end_migration()?;
     inputs.server = Some(tokio::spawn(server::serve(listener, calls_in, admission.clone())));
     let store = Rc::new(store);
@@ -138,7 +138,7 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
         started: Instant::now(),
         started_at: clock::wall(),
         lost,
-        away: BTreeSet::new(),
+        interfaces,
         trouble: None,
         in_force: InForce { text, compiled },
         configuration: 0,
@@ -178,15 +178,14 @@ async fn try_start(options: &Options, config: Config) -> Result<(Agent, Inputs),
     for reason in troubled {
         agent.handle(Input::RulesRefused { reason });
     }
-    for attachment in attachments {
-        let (ingress, egress) = (attachment.ingress, attachment.egress);
-        agent.handle(Input::Attached { interface: attachment.interface, ingress, egress });
-    }
-    for interface in others {
-        agent.handle(Input::Detached { reason: format!("{interface}: no longer in the configuration") });
-    }
+    agent.tell_attached(attached);
     inputs.manager.ready();
     Ok((agent, inputs))
+}
+
+fn deaf(error: io::Error) -> Failure {
+    let message = format!("cannot listen for changes of interfaces: {error}; does a sandbox forbid AF_NETLINK?");
+    Failure::new(ExitCode::Failed, message)
 }
 
 /// Fresh maps, and those of an earlier version with another layout, are filled with what is remembered from before a reboot; others are the truth. The secret of the hashes, which stays

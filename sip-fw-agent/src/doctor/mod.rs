@@ -24,7 +24,7 @@ use sip_fw_common::abi::ServiceKind;
 
 use self::interfaces::Interface;
 use self::services::Unattached;
-use crate::config::{Config, Paths};
+use crate::config::{Config, Interfaces, Paths};
 use crate::control::view::StatusView;
 use crate::host;
 use crate::kernel::{KernelError, Tables, count_nonces};
@@ -84,8 +84,8 @@ fn network(
 ) -> Vec<Finding> {
     let pinned = interfaces::pinned(tables);
     let names: Vec<String> = match config {
-        Some(config) => config.interfaces.clone(),
-        None => pinned.iter().flatten().map(|attachment| attachment.interface.clone()).collect(),
+        Some(Config { interfaces: Interfaces::Named(names), .. }) => names.clone(),
+        _ => pinned.iter().flatten().map(|attachment| attachment.interface.clone()).collect(),
     };
     let seen: Vec<_> = names.iter().map(|name| Interface::gather(name, &paths.pins, &pinned, links)).collect();
     let services = config.map_or(&[][..], |config| config.services.as_slice());

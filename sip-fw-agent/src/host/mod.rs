@@ -1,5 +1,7 @@
 //! What the agent asks of the host it runs on.
 
+mod candidates;
+mod changes;
 mod filters;
 mod links;
 mod listeners;
@@ -12,6 +14,8 @@ mod routes;
 mod sessions;
 mod wall_clock;
 
+pub use self::candidates::{Candidate, candidates};
+pub use self::changes::InterfaceChanges;
 pub use self::filters::{Filter, filters};
 pub use self::links::{Interface, driver, interfaces};
 pub use self::listeners::{Listener, listeners};

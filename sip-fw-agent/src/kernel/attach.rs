@@ -65,11 +65,19 @@ impl Kernel {
         Ok(others)
     }
 
-    /// Attaches to an interface that went away and is back.
+    /// Lets go of what is left of an interface that went away.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn let_go(&mut self, interface: &str) -> Result<(), KernelError> {
+        pins::take_off(&self.pins, interface)
+    }
+
+    /// Attaches to an interface that appeared, or went away and is back.
     ///
     /// # Errors
     /// What failed; nothing is left of it then.
-    pub fn attach_again(&mut self, interface: &str) -> Result<Attachment, KernelError> {
+    pub fn attach_late(&mut self, interface: &str) -> Result<Attachment, KernelError> {
         self.attach_to(interface).inspect_err(|_| {
             // The error that is returned comes first.
             let _ = pins::take_off(&self.pins, interface);

@@ -118,6 +118,10 @@ fn adopt(pins: &Path, earlier: &Path) -> Result<(), KernelError> {
     if maps.exists() && !pins::maps(pins).exists() && !pins::old(pins).exists() {
         rename(&maps, &pins::old(pins))?;
     }
+    let sets = pins::rule_sets_of(earlier);
+    if sets.exists() && !pins::rule_sets(pins).exists() {
+        rename(&sets, &pins::rule_sets(pins))?;
+    }
     // Left are the maps of one that was overtaken already; without a link nothing runs on them.
     pins::remove_version(earlier)
 }
@@ -155,7 +159,7 @@ fn copy_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {
     let mut bans: Vec<_> = from.iter().filter_map(Result::ok).collect();
     bans.sort_by_key(|(_, ban)| std::cmp::Reverse(ban.until_ns));
     let later = |old: &Ban, new: &Ban| old.until_ns > new.until_ns;
-    Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, &later)).count())
+    Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, later)).count())
 }
 
 fn copy_prefix_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {

@@ -20,6 +20,7 @@ mod migrate;
 mod nonces;
 mod pins;
 mod rule_sets;
+mod slots;
 mod tables;
 mod verify;
 

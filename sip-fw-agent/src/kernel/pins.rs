@@ -8,6 +8,8 @@ use sip_fw_common::abi::{OLDEST_VERSION, PROGRAM_EGRESS, VERSION};
 
 use super::{Attachment, KernelError, liveness};
 
+const RULE_SETS: &str = "rule-sets";
+
 /// The directory of this ABI.
 pub(super) fn root(pins: &Path) -> PathBuf {
     pins.join(format!("v{VERSION}"))
@@ -21,6 +23,16 @@ pub(super) fn maps(pins: &Path) -> PathBuf {
 /// The directory of the maps that gave way and are not all taken over yet.
 pub(super) fn old(pins: &Path) -> PathBuf {
     root(pins).join("old")
+}
+
+/// The directory of the rule sets in the slots, each pinned under its number.
+pub(super) fn rule_sets(pins: &Path) -> PathBuf {
+    rule_sets_of(&root(pins))
+}
+
+/// The same of any version.
+pub(super) fn rule_sets_of(version: &Path) -> PathBuf {
+    version.join(RULE_SETS)
 }
 
 /// The pin of a map.
@@ -121,7 +133,10 @@ fn remove_maps(
             remove(&path, || format!("removed map {map} ({version})"), removed, first_error);
         }
     }
-    for part in ["links", "maps", "old", ""] {
+    for (number, path) in entries(&rule_sets_of(folder))? {
+        remove(&path, || format!("removed map of rule set {number} ({version})"), removed, first_error);
+    }
+    for part in ["links", "maps", "old", RULE_SETS, ""] {
         let _ = fs::remove_dir(folder.join(part));
     }
     Ok(())

@@ -1,22 +1,23 @@
 //! Rule sets in the kernel: loading one beside the one in force, and putting it in its place at once.
 
-use aya::maps::{Array, ArrayOfMaps, MapData};
+use aya::maps::{Array, Map, MapData};
+use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY;
 use sip_fw_common::abi::{Live, RULE_SET_BEFORE, RULE_SET_IN_FORCE, Settings};
 use sip_fw_common::rules::{COUNTER_WORDS, Header, PAGE_WORDS, Page, counter_at};
 use sip_fw_core::rules::RuleSet;
 
-use super::tables::{failed, found};
+use super::slots::again;
+use super::tables::failed;
 use super::{KernelError, Tables};
 
 /// BPF_F_INNER_MAP (linux/bpf.h, 5.10): rule sets differ in their length.
 pub(super) const INNER_MAP: u32 = 1 << 12;
 
-/// The slots of the rule sets.
-pub(super) type Slots = ArrayOfMaps<MapData, Array<MapData, Page>>;
-
 /// A rule set in the kernel, in force or not.
 pub struct Loaded {
-    pages: Array<MapData, Page>,
+    pub(super) pages: Array<MapData, Page>,
+    /// The same map, for its number and its pin.
+    pub(super) data: MapData,
 }
 
 /// Packets and bytes that a line decided on.
@@ -50,8 +51,8 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn put_in_force(&mut self, set: &Loaded) -> Result<(), KernelError> {
-        self.set_slot(RULE_SET_IN_FORCE, set)?;
-        self.set_slot(RULE_SET_BEFORE, set)?;
+        self.rule_sets.set(RULE_SET_IN_FORCE, set)?;
+        self.rule_sets.set(RULE_SET_BEFORE, set)?;
         self.wait_for_confirmation(0)
     }
 
@@ -61,10 +62,10 @@ impl Tables {
     /// If the kernel refuses.
     pub fn put_in_force_until(&mut self, set: &Loaded, until_ns: u64) -> Result<(), KernelError> {
         if let Some(before) = self.in_force()? {
-            self.set_slot(RULE_SET_BEFORE, &before)?;
+            self.rule_sets.set(RULE_SET_BEFORE, &before)?;
         }
         self.wait_for_confirmation(until_ns)?;
-        self.set_slot(RULE_SET_IN_FORCE, set)
+        self.rule_sets.set(RULE_SET_IN_FORCE, set)
     }
 
     /// Puts a rule set in the place of one that waits for its confirmation; it goes on waiting.
@@ -72,7 +73,7 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn replace_tentative(&mut self, set: &Loaded) -> Result<(), KernelError> {
-        self.set_slot(RULE_SET_IN_FORCE, set)
+        self.rule_sets.set(RULE_SET_IN_FORCE, set)
     }
 
     /// Keeps the rule set that waited for its confirmation.
@@ -81,8 +82,8 @@ impl Tables {
     /// If the kernel refuses.
     pub fn confirm_rule_set(&mut self) -> Result<(), KernelError> {
         self.wait_for_confirmation(0)?;
-        match self.slot(RULE_SET_IN_FORCE)? {
-            Some(set) => self.set_slot(RULE_SET_BEFORE, &set),
+        match self.rule_sets.get(RULE_SET_IN_FORCE)? {
+            Some(set) => self.rule_sets.set(RULE_SET_BEFORE, &set),
             None => Ok(()),
         }
     }
@@ -94,7 +95,7 @@ impl Tables {
     pub fn in_force(&self) -> Result<Option<Loaded>, KernelError> {
         let live = self.live()?;
         let lapsed = live.confirm_until_ns != 0 && super::now_ns() >= live.confirm_until_ns;
-        self.slot(if lapsed { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })
+        self.rule_sets.get(if lapsed { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })
     }
 
     /// The settings in force; all zero before any were written.
@@ -109,14 +110,6 @@ impl Tables {
         let live = self.live()?;
         self.write_live(&Live { confirm_until_ns: until_ns, ..live })
     }
-
-    fn slot(&self, slot: u32) -> Result<Option<Loaded>, KernelError> {
-        Ok(found(self.rule_sets.get(&slot, 0), "cannot open a rule set")?.map(|pages| Loaded { pages }))
-    }
-
-    fn set_slot(&mut self, slot: u32, set: &Loaded) -> Result<(), KernelError> {
-        self.rule_sets.set(slot, &set.pages, 0).map_err(failed("cannot put a rule set in force"))
-    }
 }
 
 impl Loaded {
@@ -126,11 +119,22 @@ impl Loaded {
     /// If the kernel refuses, for want of memory above all.
     pub fn load(set: &RuleSet) -> Result<Self, KernelError> {
         let len = u32::try_from(set.pages().len()).unwrap_or(u32::MAX);
-        let mut pages = Array::create(len, INNER_MAP).map_err(failed("cannot create a rule set"))?;
+        let array = BPF_MAP_TYPE_ARRAY as u32;
+        let plan =
+            aya_obj::Map::new_from_params(array, size_of::<u32>() as u32, size_of::<Page>() as u32, len, INNER_MAP);
+        let data = MapData::create(plan, "rule_set", None).map_err(failed("cannot create a rule set"))?;
+        let mut loaded = Self::of(data)?;
         for (number, page) in (0..).zip(set.pages()).filter(|(_, page)| **page != Page::EMPTY) {
-            pages.set(number, page, 0).map_err(failed("cannot fill a rule set"))?;
+            loaded.pages.set(number, page, 0).map_err(failed("cannot fill a rule set"))?;
         }
-        Ok(Self { pages })
+        Ok(loaded)
+    }
+
+    /// The rule set in a map.
+    pub(super) fn of(data: MapData) -> Result<Self, KernelError> {
+        let pages =
+            Map::from_map_data(again(&data)?).and_then(Array::try_from).map_err(failed("cannot open a rule set"))?;
+        Ok(Self { pages, data })
     }
 
     /// Its first page.

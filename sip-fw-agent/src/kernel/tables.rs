@@ -11,7 +11,7 @@ use sip_fw_common::abi::{
 };
 use sip_fw_common::reason::Reason;
 
-use super::rule_sets::Slots;
+use super::slots::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
 /// BPF_NOEXIST (linux/bpf.h).
@@ -50,6 +50,7 @@ impl Tables {
             Map::from_map_data(data).map_err(opened)
         })?;
         tables.pins = Some(pins.to_owned());
+        tables.rule_sets = tables.rule_sets.pinned_in(pins::rule_sets(pins));
         Ok(tables)
     }
 
@@ -62,7 +63,7 @@ impl Tables {
         }
         Ok(Self {
             live: typed(map::LIVE, take(map::LIVE)?)?,
-            rule_sets: typed(map::RULE_SETS, take(map::RULE_SETS)?)?,
+            rule_sets: Slots::new(take(map::RULE_SETS)?)?,
             bans: typed(map::BANS, take(map::BANS)?)?,
             ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,
             sources: typed(map::SOURCES, take(map::SOURCES)?)?,
@@ -146,6 +147,14 @@ impl Tables {
     pub fn prefix_bans(&self) -> Result<Vec<(IpNet, Ban)>, KernelError> {
         let all = snapshot(self.ban_prefixes.iter(), "cannot list the prefix bans")?;
         Ok(all.into_iter().filter_map(|(key, ban)| Some((network(&key)?, ban))).collect())
+    }
+
+    /// The ban of a prefix that has one; of others that of the narrowest prefix around it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn prefix_ban(&self, prefix: IpNet) -> Result<Option<Ban>, KernelError> {
+        found(self.ban_prefixes.get(&key(prefix), 0), "cannot read a prefix ban")
     }
 
     /// Writes a prefix ban.

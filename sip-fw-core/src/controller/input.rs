@@ -50,6 +50,22 @@ pub enum Input {
         /// What the table holds for this target now.
         found: Option<Ban>,
     },
+    /// An operator brings a ban from elsewhere.
+    Import {
+        /// Whom.
+        admitted: Admitted,
+        /// The ban; one that is over is a memory for the ladder.
+        ban: Ban,
+        /// What the table holds for this target now.
+        found: Option<Ban>,
+    },
+    /// So many bans were brought from elsewhere.
+    Imported {
+        /// How many.
+        count: u64,
+        /// From where, and why.
+        why: String,
+    },
     /// An operator lifts a ban.
     Unban {
         /// Whose.

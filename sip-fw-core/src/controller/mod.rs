@@ -3,6 +3,7 @@
 mod access;
 mod command;
 mod crowd;
+mod import;
 mod input;
 mod operator;
 mod peer;
@@ -33,6 +34,7 @@ use crate::text::shown;
 use crate::time::Time;
 
 use crowd::Crowds;
+use import::Imports;
 use shun::Shunned;
 
 pub use command::Command;
@@ -63,6 +65,7 @@ pub struct Controller {
     crowds: Crowds,
     active: HashMap<Source, u64>,
     active_prefixes: HashMap<IpNet, u64>,
+    imports: Imports,
     unproven: Limited,
     proven: Limited,
     denied: Limited,
@@ -89,6 +92,7 @@ impl Controller {
             crowds: Crowds::default(),
             active: HashMap::new(),
             active_prefixes: HashMap::new(),
+            imports: Imports::default(),
             unproven: Limited::new(UNPROVEN_RECORDS_PER_SECOND, UNPROVEN_RECORDS_BURST),
             proven: Limited::new(PROVEN_RECORDS_PER_SECOND, PROVEN_RECORDS_BURST),
             denied: Limited::new(DENIED_RECORDS_PER_SECOND, DENIED_RECORDS_BURST),
@@ -137,9 +141,13 @@ impl Controller {
             Input::Ban { admitted, length, reason, found } => {
                 self.ban(admitted.target(), length, reason, found.as_ref(), now)
             }
+            Input::Import { admitted, ban, found } => self.import(admitted.target(), ban, found.as_ref(), now),
+            Input::Imported { count, why } => self.imported(count, why, now),
             Input::Unban { target, found } => self.unban(target, &found, now),
             Input::Started { version } => say(EventName::AgentStarted, format!("version {version}")),
-            Input::Stopped { reason } => say(EventName::AgentStopped, reason),
+            Input::Stopped { reason } => {
+                self.tell_imported(now).into_iter().chain(say(EventName::AgentStopped, reason)).collect()
+            }
             Input::Attached { interface, ingress, egress } => {
                 say(EventName::Attached, format!("{interface}: ingress {ingress}, egress {egress}"))
             }

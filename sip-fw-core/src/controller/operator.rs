@@ -95,7 +95,7 @@ impl Controller {
 }
 
 /// The step a source stands on: a ban outside the ladder must not throw it down.
-fn remembered(settings: &Settings, found: Option<&Ban>, now: Time) -> u8 {
+pub(super) fn remembered(settings: &Settings, found: Option<&Ban>, now: Time) -> u8 {
     let fresh = |ban: &&Ban| now.kernel_ns < ban.until_ns.saturating_add(settings.decay_ns);
     found.filter(fresh).map_or(0, |ban| ban.level)
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use sip_fw_common::abi::{Ban, BanOrigin, Shun, Source};
 
 use super::{Command, Controller};
-use crate::limits::{BAN_TABLE_FULL_PERCENT, FORGET_PER_TICK_MAX};
+use crate::limits::{EXPIRE_RECORDS_PER_TICK_MAX, FORGET_PER_TICK_MAX};
 use crate::more::more_failures;
 use crate::record::{EventName, Record};
 use crate::source::show_net;
@@ -24,6 +24,7 @@ impl Controller {
         self.tick_bans(bans, now, &mut commands);
         self.tick_prefixes(prefixes, now, &mut commands);
         self.tick_shuns(shuns, now, &mut commands);
+        commands.extend(self.tell_imported(now));
         for (limited, kind) in [(&mut self.unproven, "unproven"), (&mut self.proven, "proven")] {
             if let Some(suppressed) = limited.flush(now.kernel_ns) {
                 let mut record = Record::new(now.wall, EventName::AuthFailure);
@@ -43,23 +44,32 @@ impl Controller {
     fn tick_bans(&mut self, bans: &[(Source, Ban)], now: Time, commands: &mut Vec<Command>) {
         let mut active = HashMap::with_capacity(self.active.len());
         let mut ended = Vec::new();
+        let mut expired = 0;
         for (source, ban) in bans {
             if ban.until_ns > now.kernel_ns {
                 active.insert(*source, ban.until_ns);
             } else {
                 if self.active.contains_key(source) {
-                    commands.push(self.expired(self.ipv6().show(*source), now.wall));
+                    expired += 1;
+                    if expired <= EXPIRE_RECORDS_PER_TICK_MAX {
+                        commands.push(self.expired(self.ipv6().show(*source), now.wall));
+                    }
                 }
                 ended.push((ban.until_ns, *source));
             }
         }
+        if expired > EXPIRE_RECORDS_PER_TICK_MAX {
+            let more = expired - EXPIRE_RECORDS_PER_TICK_MAX;
+            let record = Record::new(now.wall, EventName::Expire);
+            commands.push(Command::Report(record.because(format!("{more} more bans are over"))));
+        }
         self.active = active;
+        self.imports.held = bans.len();
         let for_deeds =
             |(_, ban): &&(Source, Ban)| ban.until_ns > now.kernel_ns && ban.origin != BanOrigin::Operator as u8;
         self.crowds.replace(self.ipv6(), bans.iter().filter(for_deeds).map(|(source, _)| *source));
         ended.sort_unstable();
-        let room = self.rules.bans_max as usize / 100 * BAN_TABLE_FULL_PERCENT;
-        let excess = bans.len().saturating_sub(room);
+        let excess = bans.len().saturating_sub(self.bans_before_full());
         let decay_ns = self.rules.settings.decay_ns;
         let faded = ended.iter().filter(|(until, _)| until.saturating_add(decay_ns) <= now.kernel_ns).count();
         let forget = faded.max(excess).min(FORGET_PER_TICK_MAX);

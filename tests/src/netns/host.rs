@@ -3,12 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use serde_json::Value;
 
 use super::Namespace;
 use crate::SIP_PORT;
 use crate::family::Family;
 use crate::process::Process;
+use crate::wait::PATIENCE;
 
 /// A host of the bed.
 #[derive(Debug)]
@@ -47,6 +49,15 @@ impl Host {
     /// Its SIP port on its first address.
     pub fn sip(&self, family: Family) -> SocketAddr {
         SocketAddr::new(self.address(family), SIP_PORT)
+    }
+
+    /// If there is an XDP program on its interface: what the kernel says.
+    pub fn has_xdp(&self) -> Result<bool> {
+        let mut command = Command::new("ip");
+        command.args(["-json", "-details", "link", "show", "dev", self.interface()]);
+        let mut process = self.spawn(command)?;
+        ensure!(process.wait(PATIENCE)?.success(), "ip link: {}", process.stderr());
+        Ok(serde_json::from_str::<Value>(&process.stdout())?[0].get("xdp").is_some())
     }
 
     /// Starts a program inside.

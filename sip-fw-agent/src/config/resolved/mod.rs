@@ -7,6 +7,7 @@ mod check;
 mod control;
 mod feeds;
 mod host_name;
+mod interfaces;
 mod limits;
 mod metrics;
 mod name_servers;
@@ -19,7 +20,6 @@ mod store;
 mod url;
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,19 +28,17 @@ use sip_fw_common::limits::LADDER_STEPS_MAX;
 use sip_fw_core::source::Ipv6Prefix;
 
 use self::check::Check;
-use super::raw::{Raw, Spot};
+use super::raw::Raw;
 use super::{AccessRule, AlertRules, DefaultAction, Fault, FeedRules};
 use crate::kernel::TableSizes;
 use crate::store::StoreRules;
 
 pub use self::ban::BanRules;
 pub use self::control::ControlRules;
+pub use self::interfaces::{INTERFACES_MAX, Interfaces};
 pub use self::paths::Paths;
 pub use self::scanners::SignatureTable;
 pub use self::services::{Listen, ServiceRules};
-
-const INTERFACES: RangeInclusive<usize> = 1..=16;
-const INTERFACE_BYTES_MAX: usize = 15;
 
 /// What is done with the packets of banned sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +62,7 @@ pub enum OnExit {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Interfaces to attach to.
-    pub interfaces: Vec<String>,
+    pub interfaces: Interfaces,
     /// Whether to drop.
     pub mode: Mode,
     /// Bits of an IPv6 address that make a source.
@@ -161,7 +159,7 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
     let services = check.services(&raw.services);
     let feeds = check.feeds(&raw.feeds);
     let config = Config {
-        interfaces: check.interfaces(raw),
+        interfaces: check.interfaces(raw.interfaces.as_ref()),
         mode: check.choice("mode", raw.mode.as_ref(), &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]),
         ipv6: Ipv6Prefix::new(check.number("ipv6_prefix", raw.ipv6_prefix.as_ref(), &(32..=64), 64) as u8),
         on_exit: check.choice("on_exit", raw.on_exit.as_ref(), &[("keep", OnExit::Keep), ("detach", OnExit::Detach)]),
@@ -186,30 +184,6 @@ pub fn resolve(raw: &Raw, faults: &mut Vec<Fault>) -> Option<Config> {
 /// The paths alone; defaults for those that are faulty.
 pub fn paths(raw: &Raw) -> Paths {
     Check { faults: &mut Vec::new() }.paths(&raw.paths)
-}
-
-impl Check<'_> {
-    fn interfaces(&mut self, raw: &Raw) -> Vec<String> {
-        let allowed = "1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces";
-        let Some(list) = &raw.interfaces else {
-            if !self.faults.iter().any(|fault| fault.key == "interfaces" || fault.key == "syntax") {
-                self.fault(None, "interfaces", "nothing", allowed);
-            }
-            return Vec::new();
-        };
-        if !INTERFACES.contains(&list.value.len()) {
-            self.fault(list.line, "interfaces", format!("{} names", list.value.len()), allowed);
-        }
-        let mut names: Vec<String> = Vec::new();
-        for Spot { line, value } in &list.value {
-            let odd = |c: char| c == '/' || c == '\0' || c.is_whitespace();
-            if value.is_empty() || value.len() > INTERFACE_BYTES_MAX || value.contains(odd) || names.contains(value) {
-                self.fault(*line, "interfaces", format!("{value:?}"), allowed);
-            }
-            names.push(value.clone());
-        }
-        names
-    }
 }
 
 fn nanos(length: Duration) -> u64 {

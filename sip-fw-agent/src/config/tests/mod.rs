@@ -81,7 +81,7 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn every_key() {
     let config = parse(Path::new("x.toml"), EVERY_KEY).unwrap();
-    assert_eq!(config.interfaces, ["eth0", "eth1"]);
+    assert_eq!(config.interfaces, named(&["eth0", "eth1"]));
     assert_eq!((config.mode, config.on_exit, config.ipv6.len()), (Mode::Observe, OnExit::Detach, 56));
     assert_eq!(config.paths.pins, Path::new("/sys/fs/bpf/other"));
     assert_eq!(config.paths.state, Path::new("/srv/sip-fw"));
@@ -206,7 +206,7 @@ socket = "control.sock"
     assert_eq!(
         faults(text),
         [
-            "x.toml: interfaces: found nothing; allowed: 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
+            "x.toml: interfaces: found nothing; allowed: \"auto\", or 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces".to_owned(),
             "x.toml:1: mode: found \"strict\"; allowed: \"enforce\" or \"observe\"".to_owned(),
             "x.toml:2: ipv6_prefix: found 65; allowed: 32 to 64".to_owned(),
             "x.toml:3: colour: found an unknown key; allowed: interfaces, mode, ipv6_prefix, on_exit, country_db, dns_servers, paths, service, access, feed, ban, scanners, limits, store, syslog, webhook, exec, metrics, control".to_owned(),
@@ -234,18 +234,27 @@ socket = "control.sock"
 
 #[test]
 fn interfaces() {
-    let allowed = "1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces";
+    let allowed = "\"auto\", or 1 to 16 names of network interfaces, each once, of 1 to 15 bytes without / or spaces";
     for (list, found) in [
         ("[]", "0 names"),
         ("[\"a/b\"]", "\"a/b\""),
         ("[\"\"]", "\"\""),
         ("[\"abcdefghijklmnop\"]", "\"abcdefghijklmnop\""),
         ("[\"eth0\", \"eth0\"]", "\"eth0\""),
+        ("[\"eth0\", \"auto\"]", "\"auto\""),
     ] {
         let text = format!("interfaces = {list}");
         assert_eq!(faults(&text), [format!("x.toml:1: interfaces: found {found}; allowed: {allowed}")]);
     }
-    assert_eq!(faults("interfaces = \"eth0\""), ["x.toml:1: interfaces: found \"eth0\"; allowed: a list of strings"]);
+    assert_eq!(faults("interfaces = 1"), ["x.toml:1: interfaces: found 1; allowed: a string or a list of strings"]);
+    let read = |value: &str| parse(Path::new("x"), &format!("interfaces = {value}")).unwrap().interfaces;
+    assert_eq!(read("\"auto\""), Interfaces::Auto);
+    assert_eq!(read("\"eth0\""), named(&["eth0"]));
+    assert_eq!(read("[\"eth0\", \"eth0.10\"]"), named(&["eth0", "eth0.10"]));
+}
+
+fn named(names: &[&str]) -> Interfaces {
+    Interfaces::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[test]
@@ -287,6 +296,6 @@ fn the_packaged_file() {
     assert!(config.alerts.syslog.is_some());
 
     let plain = parse(Path::new("x.toml"), packaged).unwrap();
-    let bare = parse(Path::new("x.toml"), "interfaces = [\"eth0\"]\nmode = \"observe\"").unwrap();
+    let bare = parse(Path::new("x.toml"), "interfaces = \"auto\"\nmode = \"observe\"").unwrap();
     assert_eq!(format!("{plain:?}"), format!("{bare:?}"), "the values shown are the defaults");
 }
