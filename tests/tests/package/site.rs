@@ -39,9 +39,6 @@ impl Site {
             return None;
         }
         let bed = Bed::new().unwrap();
-        // The packaged configuration knows the interface by the name that most hosts have.
-        let altname = format!("link property add dev {} altname eth0\n", bed.pbx.interface());
-        bed.pbx.namespace().ip_batch(&altname).unwrap();
         let folder = TempDir::new().unwrap();
         let first = folder.path().join("first.deb");
         fs::copy(&package, &first).unwrap();
