@@ -24,9 +24,13 @@ fn with_an_agent() {
 #[test]
 fn on_the_pins_alone() {
     let Some((_bed, mut agent)) = started() else { return };
+    let stored = |agent: &Agent| agent.json(&["status", "--json"]).unwrap()["store"]["bytes"].as_u64();
+    wait_for("the first events to be on disk", PATIENCE, || stored(&agent) > Some(0)).unwrap();
     agent.kill9();
     every_verb(&agent);
-    assert_eq!(agent.call(&["events"]).unwrap().code, 4);
+    let events = agent.call(&["events"]).unwrap();
+    assert!(events.code == 0 && events.stdout.contains("agent-started"), "{}{}", events.stdout, events.stderr);
+    assert_eq!(agent.call(&["events", "--follow"]).unwrap().code, 4);
 }
 
 #[test]

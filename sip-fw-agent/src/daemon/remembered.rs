@@ -24,7 +24,8 @@ pub struct Remembered {
     strikes: HashMap<Source, u64>,
 }
 
-/// What makes a ban another one for the store. What it counts is written along with that.
+/// What makes a ban another one for the store: its deadline in seconds, as clocks differ in less after a reboot, and its step. What
+/// it counts is written along with that.
 type Mark = (u64, u8);
 
 /// What must be known to turn entries of the tables into rows.
@@ -172,7 +173,7 @@ pub fn restore(tables: &mut Tables, recalled: &Recalled, settings: &Settings, te
 }
 
 const fn mark(ban: &Ban) -> Mark {
-    (ban.until_ns, ban.level)
+    (ban.until_ns / 1_000_000_000, ban.level)
 }
 
 fn source_of(text: &str, ipv6: Ipv6Prefix) -> Option<Source> {

@@ -19,8 +19,9 @@ use sip_fw_e2e::{Family, Policy, over_both_families};
 use super::stage::{THRESHOLD, guess_until_banned, guesser_at, long_bans, protected, reboot, shout, store_of};
 
 const BANS: u32 = 100_000;
-/// Of a processor: other tests keep them busy meanwhile.
-const READY: Duration = Duration::from_secs(2);
+/// What so many bans add to a start, in time of a processor: other tests keep them busy meanwhile. The rest, about a second, is the
+/// kernel's look at the programs.
+const ADDED: Duration = Duration::from_secs(1);
 
 over_both_families!(bans_peers_and_the_ladder_outlive_a_reboot);
 
@@ -86,6 +87,7 @@ fn bans_peers_and_the_ladder_outlive_a_reboot(family: Family) {
 fn a_hundred_thousand_bans_are_in_force_before_the_agent_is_ready() {
     let policy = Policy { extra: "[limits]\nbans = 131072\n".to_owned(), ..long_bans() };
     let Some((_registrar, mut scene)) = protected(&policy) else { return };
+    let alone = scene.agent.processor_time().unwrap();
     scene.agent.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(scene.agent.wait_for_end().unwrap().code, 0);
     reboot(&scene.agent, &scene.bed.pbx);
@@ -112,11 +114,12 @@ fn a_hundred_thousand_bans_are_in_force_before_the_agent_is_ready() {
     let in_force = tables.bans().unwrap().iter().filter(|(_, ban)| ban.until_ns > now_ns).count();
     assert_eq!(in_force, BANS as usize + 1);
     println!(
-        "{BANS} bans in force again after {:.2} s of a processor, {:.2} s on the clock",
+        "{BANS} bans in force again after {:.2} s on the clock, {:.2} s of a processor; {:.2} s without bans",
+        took.as_secs_f64(),
         worked.as_secs_f64(),
-        took.as_secs_f64()
+        alone.as_secs_f64()
     );
-    assert!(worked < READY, "{worked:?}");
+    assert!(worked < alone + ADDED, "{worked:?}, without bans {alone:?}");
     scene.agent.wait_until_ready().unwrap();
     let before = scene.counted(attacker).requests;
     let mut guesser = guesser_at(&scene, attacker, Family::V4);
