@@ -51,7 +51,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// Loads the programs on the pinned maps, making those that are missing. Maps of other sizes or of an earlier version are
-    /// replaced by new ones with what they hold, see [`migrate`]. Attaches nothing.
+    /// replaced by new ones with what they hold. Attaches nothing.
     ///
     /// # Errors
     /// A pinned map of another kind, pins of a later version, or what the kernel refused.

@@ -1,7 +1,7 @@
 //! What happened, and what must outlive a reboot: an SQLite database that a thread of its own writes.
 //!
 //! The kernel's maps are the truth of what is enforced; the database follows them, and gives them back after a reboot. Nothing here
-//! makes the agent's loop wait for a disk: it leaves what changed in a [`Mailbox`], whose size the tables bound.
+//! makes the agent's loop wait for a disk: it leaves what changed in a mailbox, whose size the tables bound.
 
 mod aside;
 mod database;
