@@ -41,12 +41,8 @@ impl Agent {
 
     /// Serves the metrics where the configuration in force says, and tells what keeps it from that.
     pub(super) fn serve_metrics(&mut self) {
-        let started = self.metrics.listen(self.config.metrics);
-        let trouble = match started {
-            Ok(()) => self.metrics.trouble(),
-            Err(error) => Some(format!("metrics are not served: no thread: {error}")),
-        };
-        if let Some(trouble) = trouble {
+        self.metrics.listen(self.config.metrics);
+        if let Some(trouble) = self.metrics.trouble() {
             self.publisher.tell(Record::new(clock::wall(), EventName::Degraded).because(trouble));
         }
     }

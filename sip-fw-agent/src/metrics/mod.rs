@@ -8,7 +8,6 @@ mod page;
 mod serve;
 mod snapshot;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -55,22 +54,21 @@ impl Metrics {
         self.snapshot.borrow()
     }
 
-    /// Serves at this address and at no other. An address that is not free is tried again and again.
-    ///
-    /// # Errors
-    ///
-    /// When there can be no more threads.
-    pub fn listen(&mut self, address: Option<SocketAddr>) -> io::Result<()> {
+    /// Serves at this address and at no other. What is not possible now is tried again and again, see [`Self::trouble`].
+    pub fn listen(&mut self, address: Option<SocketAddr>) {
         let is_new = |now: &mut Option<SocketAddr>| std::mem::replace(now, address) != address;
         self.address.send_if_modified(is_new);
         if address.is_none() || self.has_thread {
-            return Ok(());
+            return;
         }
         let page = Page::new(&self.pins, self.snapshot.subscribe());
         let (address, trouble) = (self.address.subscribe(), self.trouble.clone());
-        thread::Builder::new().name("metrics".to_owned()).spawn(move || serve::run(address, page, &trouble))?;
-        self.has_thread = true;
-        Ok(())
+        let started =
+            thread::Builder::new().name("metrics".to_owned()).spawn(move || serve::run(address, page, &trouble));
+        if let Err(error) = &started {
+            self.trouble.send_replace(Some(format!("metrics are not served: no thread: {error}")));
+        }
+        self.has_thread = started.is_ok();
     }
 
     /// What keeps them from being served, if that was not told before.
