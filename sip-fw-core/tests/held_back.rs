@@ -146,3 +146,19 @@ fn four_banned_neighbours_ban_their_prefix_unless_somebody_is_spared() {
         assert_eq!(controller.crowded(neighbour(4)), None);
     }
 }
+
+#[test]
+fn neighbours_are_those_of_the_prefix_alone() {
+    let ipv6 = |network: u64| Source::v6(0x2001_0db8_0000_0000 | network, u64::MAX);
+    // Two at the ends of a /48, and one on either side of it; IPv4 beside them.
+    let sources = [ipv6(0x7_0000), ipv6(0x7_ffff), ipv6(0x6_ffff), ipv6(0x8_0000), Source::v4(0xc633_64ff)];
+    let mut controller = controller();
+    let mut ban = |source| {
+        let ban = Event { until_ns: 400 * SECOND_NS, ..event(EventKind::Ban, source, 100) };
+        controller.handle(Input::Kernel(ban), at(100));
+        controller.crowded(source)
+    };
+    assert_eq!(sources.map(&mut ban), [None; 5]);
+    assert_eq!(ban(ipv6(0x7_0001)), None);
+    assert_eq!(ban(ipv6(0x7_8000)).unwrap().to_string(), "2001:db8:7::/48");
+}

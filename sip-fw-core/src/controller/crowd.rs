@@ -1,6 +1,6 @@
 //! Many banned sources in one prefix: somebody who has them all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Source, Text};
@@ -12,25 +12,36 @@ use crate::record::{EventName, Record};
 use crate::source::{Ipv6Prefix, show_net};
 use crate::time::Time;
 
-/// Sources that are banned for what they did, by their prefix.
+/// Sources that are banned for what they did.
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
-    members: HashMap<IpNet, BTreeSet<Source>>,
+    /// In the order of their addresses, so that those of a prefix stand together: one list costs a tenth of a list for each prefix.
+    banned: BTreeSet<Source>,
     /// Prefixes that were spared; said once.
     spared: BTreeSet<IpNet>,
 }
 
 impl Crowds {
-    pub(super) fn add(&mut self, ipv6: Ipv6Prefix, source: Source) {
-        self.members.entry(neighbourhood(ipv6, source)).or_default().insert(source);
+    pub(super) fn add(&mut self, source: Source) {
+        self.banned.insert(source);
     }
 
     /// Takes the sources that are banned now.
     pub(super) fn replace(&mut self, ipv6: Ipv6Prefix, sources: impl Iterator<Item = Source>) {
-        self.members.clear();
-        sources.for_each(|source| self.add(ipv6, source));
-        let members = &self.members;
-        self.spared.retain(|prefix| members.get(prefix).is_some_and(|members| members.len() >= NEIGHBOURS_MAX));
+        self.banned = sources.collect();
+        let mut spared = std::mem::take(&mut self.spared);
+        spared.retain(|prefix| self.is_crowd(ipv6, *prefix));
+        self.spared = spared;
+    }
+
+    /// The banned sources of a prefix.
+    fn members(&self, ipv6: Ipv6Prefix, prefix: IpNet) -> impl Iterator<Item = Source> {
+        let range = ipv6.source_of(prefix.network())..=ipv6.source_of(prefix.broadcast());
+        self.banned.range(range).copied()
+    }
+
+    fn is_crowd(&self, ipv6: Ipv6Prefix, prefix: IpNet) -> bool {
+        self.members(ipv6, prefix).nth(NEIGHBOURS_MAX - 1).is_some()
     }
 }
 
@@ -51,13 +62,16 @@ impl Controller {
     #[must_use]
     pub fn crowded(&self, source: Source) -> Option<IpNet> {
         let prefix = neighbourhood(self.ipv6(), source);
-        let many = self.crowds.members.get(&prefix).is_some_and(|members| members.len() >= NEIGHBOURS_MAX);
+        let many = self.crowds.is_crowd(self.ipv6(), prefix);
         let done = self.active_prefixes.contains_key(&prefix) || self.crowds.spared.contains(&prefix);
         (many && !done).then_some(prefix)
     }
 
     pub(super) fn crowd(&mut self, prefix: IpNet, spared: Option<String>, now: Time) -> Vec<Command> {
-        let Some(members) = self.crowds.members.get(&prefix) else { return Vec::new() };
+        let members: Vec<_> = self.crowds.members(self.ipv6(), prefix).collect();
+        if members.is_empty() {
+            return Vec::new();
+        }
         let shown: Vec<_> = members.iter().map(|source| self.ipv6().show(*source)).collect();
         let reason = format!("{} banned sources in {}: {}", shown.len(), show_net(prefix), shown.join(", "));
         let step = ladder::next(&self.rules.settings, None, now.kernel_ns);

@@ -234,7 +234,7 @@ impl Controller {
     fn banned(&mut self, event: &Event, now: Time) -> Vec<Command> {
         let mut commands = Vec::new();
         self.patience.banned(event.source);
-        self.crowds.add(self.ipv6(), event.source);
+        self.crowds.add(event.source);
         if self.active.insert(event.source, event.until_ns).is_some_and(|until| until <= event.time_ns) {
             commands.push(self.expired(self.ipv6().show(event.source), now.wall_of(event.time_ns)));
         }

@@ -89,7 +89,7 @@ impl Controller {
         };
         self.active.insert(event.source, ban.until_ns);
         self.ledger.found(event.source, why);
-        self.crowds.add(self.ipv6(), event.source);
+        self.crowds.add(event.source);
         self.patience.banned(event.source);
         let observed = if event.observed == 0 { "" } else { ", mode observe: nothing is dropped" };
         let mut record = self.record(event, EventName::Ban, now).because(format!("{why}{observed}"));
