@@ -17,7 +17,7 @@ pub struct Page {
     pub users: Vec<String>,
     /// More names were tried than are kept.
     pub users_cut: bool,
-    /// First failure since the agent started.
+    /// First failure that is remembered.
     pub first_failure: Option<Timestamp>,
     /// Last failure.
     pub last_failure: Option<Timestamp>,

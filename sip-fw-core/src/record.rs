@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::SCHEMA;
 use crate::duration::Short;
@@ -148,7 +148,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strikes: Option<u32>,
     /// End of the ban; null when only an operator ends it.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Until::present")]
     pub until: Option<Until>,
     /// Step of the ladder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,11 +234,6 @@ impl fmt::Display for Message<'_> {
         }
         Ok(())
     }
-}
-
-/// A key that is there: null means something.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Until>, D::Error> {
-    Until::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

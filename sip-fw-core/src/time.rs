@@ -102,6 +102,17 @@ pub enum Until {
     Lifted,
 }
 
+impl Until {
+    /// Reads a key that may be missing: where it is there, null means something.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither null nor a time.
+    pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        Self::deserialize(deserializer).map(Some)
+    }
+}
+
 impl Serialize for Until {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

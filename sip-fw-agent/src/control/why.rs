@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sip_fw_common::abi::{Ban, BanOrigin, Shun, Source, SourceState};
 use sip_fw_core::ledger::Page;
 use sip_fw_core::text::shown;
@@ -13,7 +13,7 @@ use sip_fw_core::time::{Time, Until};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// End of what holds it back; null when only an operator ends it.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Until::present")]
     pub until: Option<Until>,
     /// Step of the ladder that its ban is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,11 +86,6 @@ pub(super) fn keep_worst(sources: &mut Vec<(Source, SourceState)>, bans: &HashMa
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
-}
-
-/// A key that is there: null means something.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Until>, D::Error> {
-    Until::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::kernel::KernelError;
 use crate::store::{Changes, Recalled};
 
-/// Known peers and strikes are kept with every so-manieth look at the tables.
+/// Looks at the tables between two in which known peers and strikes are kept.
 const TICKS_TO_PEERS: u32 = 10;
 
 impl Agent {

@@ -188,8 +188,9 @@ fn deaf(error: io::Error) -> Failure {
     Failure::new(ExitCode::Failed, message)
 }
 
-/// Fresh maps, and those of an earlier version with another layout, are filled with what is remembered from before a reboot; others are the truth. The secret of the hashes, which stays
-/// while the maps live, comes last: an agent that is killed meanwhile finds the maps as fresh as they were.
+/// Fresh maps, and those that take the place of another layout, are filled with what is remembered; others are the truth. The
+/// secret of the hashes, which stays while the maps live, comes last: an agent that is killed meanwhile finds the maps as fresh as
+/// they were.
 fn begin_live(
     tables: &mut Tables,
     recalled: &Recalled,

@@ -18,5 +18,7 @@ pub fn interface_addresses() -> Vec<(String, IpAddr)> {
         let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
     };
-    interfaces.filter_map(|interface| Some((interface.interface_name, interface.address.and_then(address)?))).collect()
+    // An IPv4 address may have a label of its own, eth0:1; names have no colons.
+    let name = |label: String| label.split(':').next().unwrap_or_default().to_owned();
+    interfaces.filter_map(|found| Some((name(found.interface_name), found.address.and_then(address)?))).collect()
 }

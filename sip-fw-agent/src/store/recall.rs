@@ -14,7 +14,7 @@ use super::{events, salvage};
 use crate::control::protocol::HISTORY_RECORDS_MAX;
 
 const DAY: Duration = Duration::from_secs(86_400);
-const JUDGED: &str = "time >= ?1 AND event IN ('auth-failure', 'auth-success')";
+const JUDGED: &str = "time >= ?1 AND event IN ('auth-failure', 'auth-success', 'ban')";
 /// Judgements of the last day that are recalled: more than the ledgers remember sources.
 const JUDGED_MAX: usize = 20_000;
 
