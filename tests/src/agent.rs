@@ -332,6 +332,18 @@ impl Agent {
         self.folder.path()
     }
 
+    /// Its database.
+    pub fn store(&self) -> PathBuf {
+        self.folder().join("state/state.db")
+    }
+
+    /// What the `sqlite3` shell says of its database, as a sysadmin would ask it.
+    pub fn ask_store(&self, query: &str) -> Result<String> {
+        let output = Command::new("sqlite3").arg("-readonly").arg(self.store()).arg(query).output()?;
+        ensure!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
     /// If there is an XDP program on the interface of `host`: what the kernel says, not sip-fw.
     pub fn has_xdp(&self, host: &Host) -> Result<bool> {
         host.has_xdp()

@@ -12,7 +12,7 @@ use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::wire::Tap;
 use sip_fw_e2e::{Bed, Family, Scene, require, require_agent};
 
-use super::stage::{THRESHOLD, guess_until_banned, guesser_at, long_bans, protected, reboot, sqlite, store_of};
+use super::stage::{THRESHOLD, guess_until_banned, guesser_at, long_bans, protected, reboot};
 
 /// A small disk below the state folder; unmounted when it is dropped.
 struct Disk(PathBuf);
@@ -72,7 +72,7 @@ fn ban_one(scene: &Scene, n: u16) -> String {
 }
 
 fn stored(scene: &Scene) -> Vec<String> {
-    let rows = sqlite(&store_of(&scene.agent), "SELECT source FROM bans ORDER BY source");
+    let rows = scene.agent.ask_store("SELECT source FROM bans ORDER BY source").unwrap();
     rows.lines().map(str::to_owned).collect()
 }
 
@@ -124,7 +124,7 @@ fn a_database_that_breaks_under_a_running_agent() {
     }
     let first = ban_one(&scene, 1);
     wait_for("the first ban on disk", PATIENCE, || stored(&scene) == [first.clone()]).unwrap();
-    let path = store_of(&scene.agent);
+    let path = scene.agent.store();
     // Its log goes into it first, so that what is broken is what is read.
     sqlite_writing(&path, "PRAGMA wal_checkpoint(TRUNCATE)");
     let mut file = OpenOptions::new().write(true).open(&path).unwrap();
@@ -157,7 +157,7 @@ fn a_broken_database_at_the_start_loses_nothing_that_the_kernel_knows() {
     let Some((_registrar, mut scene)) = protected(&long_bans()) else { return };
     let first = ban_one(&scene, 1);
     end(&mut scene);
-    fs::write(store_of(&scene.agent), "nonsense ".repeat(1000)).unwrap();
+    fs::write(scene.agent.store(), "nonsense ".repeat(1000)).unwrap();
     scene.agent.restart().unwrap();
     scene.agent.wait_for_event("degraded", "is kept as").unwrap();
     assert!(scene.agent.has_banned(&first).unwrap());

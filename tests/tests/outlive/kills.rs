@@ -6,7 +6,7 @@ use sip_fw_e2e::actors::Fleet;
 use sip_fw_e2e::family::source_name;
 use sip_fw_e2e::{Family, over_both_families, require};
 
-use super::stage::{Wave, assert_all_banned, long_bans, protected, reboot, sqlite, store_of};
+use super::stage::{Wave, assert_all_banned, long_bans, protected, reboot};
 
 const KILLS: u64 = 50;
 
@@ -39,7 +39,7 @@ fn fifty_kills_at_random_moments_of_an_attack(family: Family) {
     scene.agent.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(scene.agent.wait_for_end().unwrap().code, 0);
     let banned =
-        sqlite(&store_of(&scene.agent), "SELECT source FROM bans WHERE until > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')");
+        scene.agent.ask_store("SELECT source FROM bans WHERE until > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").unwrap();
     let banned: Vec<_> = banned.lines().collect();
     for source in &sources {
         assert!(banned.contains(&source_name(*source).as_str()), "{source} of {tried} is not in {banned:?}");

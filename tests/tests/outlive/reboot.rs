@@ -16,7 +16,7 @@ use sip_fw_e2e::sip::Transport;
 use sip_fw_e2e::wait::{PATIENCE, wait_for};
 use sip_fw_e2e::{Family, Policy, over_both_families};
 
-use super::stage::{THRESHOLD, guess_until_banned, guesser_at, long_bans, protected, reboot, shout, store_of};
+use super::stage::{THRESHOLD, guess_until_banned, guesser_at, long_bans, protected, reboot, shout};
 
 const BANS: u32 = 100_000;
 /// What so many bans add to a start, in time of a processor: other tests keep them busy meanwhile. The rest, about a second, is the
@@ -93,7 +93,7 @@ fn a_hundred_thousand_bans_are_in_force_before_the_agent_is_ready() {
     reboot(&scene.agent, &scene.bed.pbx);
     let attacker = scene.bed.attacker.nth(Family::V4, 9);
     fill(&scene.agent.folder().join("state"), attacker);
-    assert!(store_of(&scene.agent).exists());
+    assert!(scene.agent.store().exists());
 
     let socket = scene.agent.folder().join("notify.sock");
     let notified = UnixDatagram::bind(&socket).unwrap();

@@ -1,8 +1,6 @@
 //! A protected registrar, guessers that are banned one after the other, and a reboot without one.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
@@ -64,22 +62,10 @@ pub fn shout(scene: &Scene, guesser: &mut Guesser, from: IpAddr) {
     scene.wait_until_sent(from, before + u64::from(SHOUTS));
 }
 
-/// The store of an agent.
-pub fn store_of(agent: &Agent) -> PathBuf {
-    agent.folder().join("state/state.db")
-}
-
 /// What a reboot does to the kernel: links and maps are gone. The agent must have ended.
 pub fn reboot(agent: &Agent, host: &Host) {
     std::fs::remove_dir_all(agent.pins()).unwrap();
     agent.wait_until_off(host).unwrap();
-}
-
-/// What the `sqlite3` shell says, as a sysadmin would ask it.
-pub fn sqlite(database: &Path, query: &str) -> String {
-    let output = Command::new("sqlite3").arg("-readonly").arg(database).arg(query).output().unwrap();
-    assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Guessers at one address after the other, each until it is banned and a little longer.
