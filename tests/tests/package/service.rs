@@ -28,6 +28,24 @@ fn an_agent_that_ends_by_itself_comes_back() {
 }
 
 #[test]
+fn an_agent_that_hangs_is_started_again() {
+    let Some(mut site) = Site::enforcing() else { return };
+    let folder = "/etc/systemd/system/sip-fw.service.d";
+    site.must(&format!(
+        "mkdir {folder} && printf '[Service]\\nWatchdogSec=2\\nTimeoutAbortSec=2\\n' > {folder}/short.conf"
+    ));
+    site.must("systemctl daemon-reload && systemctl restart sip-fw");
+    let hanging = site.main_pid();
+    site.must(&format!("kill -STOP {hanging}"));
+    site.assert_dropped();
+    site.machine.wait_until("test $(systemctl show --property NRestarts --value sip-fw) = 1").unwrap();
+    site.machine.wait_until("systemctl is-active sip-fw").unwrap();
+    assert_ne!(site.main_pid(), hanging);
+    assert!(site.must("journalctl --unit sip-fw").contains("Watchdog timeout"));
+    site.assert_dropped();
+}
+
+#[test]
 fn what_was_detached_stays_off() {
     let Some(mut site) = Site::enforcing() else { return };
     site.must("sip-fw detach");
