@@ -1,11 +1,18 @@
 //! `sip-fw-bench`: measures what packets cost in the kernel programs, and what the agent needs.
 
 mod agent;
+mod bed;
+mod drop;
 mod frame;
+mod inspect;
 mod measure;
+mod message;
+mod pass;
 mod process;
 mod random;
+mod row;
 mod rules;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -16,9 +23,9 @@ use serde_json::Value;
 #[derive(Parser)]
 #[command(about = "Measures what packets cost, and what the agent needs")]
 struct Arguments {
-    /// What to measure
+    /// What to measure; everything but `rules` and `agent` without any
     #[arg(value_enum)]
-    what: What,
+    what: Vec<What>,
     /// Print one JSON object on stdout instead of a table
     #[arg(long)]
     json: bool,
@@ -26,10 +33,34 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
+    /// Packets of banned sources
+    Drop,
+    /// Packets that sip-fw has nothing to do with
+    Pass,
+    /// Messages that are read
+    Inspect,
+    /// Tables: what grows with them
+    Scale,
     /// Access rules: how the cost grows with their number
     Rules,
     /// The agent: its memory while a million sources come and go
     Agent,
+}
+
+/// What is measured without a choice.
+const EVERY_DAY: &[What] = &[What::Pass, What::Drop, What::Inspect, What::Scale];
+
+impl What {
+    fn run(self) -> Result<Report> {
+        match self {
+            Self::Drop => drop::run(),
+            Self::Pass => pass::run(),
+            Self::Inspect => inspect::run(),
+            Self::Scale => scale::run(),
+            Self::Rules => rules::run(),
+            Self::Agent => agent::run(),
+        }
+    }
 }
 
 /// What a figure must be.
@@ -61,10 +92,15 @@ fn main() -> ExitCode {
 
 /// True if every goal was met.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let Report { rows, table, goals } = match arguments.what {
-        What::Rules => rules::run()?,
-        What::Agent => agent::run()?,
-    };
+    let chosen = if arguments.what.is_empty() { EVERY_DAY } else { &arguments.what };
+    let mut whole = Report { rows: Vec::new(), table: String::new(), goals: Vec::new() };
+    for what in chosen {
+        let Report { rows, table, goals } = what.run()?;
+        whole.rows.extend(rows);
+        whole.table.push_str(&table);
+        whole.goals.extend(goals);
+    }
+    let Report { rows, table, goals } = whole;
     if arguments.json {
         println!("{}", serde_json::json!({ "rows": rows }));
     } else {

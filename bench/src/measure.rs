@@ -1,4 +1,4 @@
-//! Programs in turn, round by round, so that what disturbs one disturbs them all.
+//! A program and an empty one in turn, round by round, so that what disturbs one disturbs both.
 
 use anyhow::Result;
 use sip_fw_agent::kernel::BenchRun;
@@ -14,44 +14,53 @@ pub struct Measured {
     pub own_ns: f64,
     /// Median of the empty program.
     pub floor_ns: f64,
-    /// Fastest round of the program.
+    /// The program's own time in its best round.
     pub min_ns: f64,
-    /// Slowest round of the program.
+    /// The program's own time in its worst round.
     pub max_ns: f64,
 }
 
-#[derive(Clone, Default)]
-struct Times {
-    own: Vec<f64>,
-    whole: Vec<f64>,
-    floor: Vec<f64>,
+/// Which program.
+#[derive(Clone, Copy)]
+pub enum Side {
+    /// Packets arrive.
+    Ingress,
+    /// Packets leave.
+    Egress,
 }
 
-/// Measures ingress of each run on a frame whose source changes from packet to packet.
-pub fn ingress(runs: &[BenchRun], frame: &[u8]) -> Result<Vec<Measured>> {
-    let mut times = vec![Times::default(); runs.len()];
+impl Measured {
+    /// The program with the empty one's share, in that of the empty one.
+    pub fn ratio(&self) -> f64 {
+        (self.floor_ns + self.own_ns) / self.floor_ns
+    }
+
+    fn of(mut own: Vec<f64>, mut floor: Vec<f64>) -> Self {
+        own.sort_by(f64::total_cmp);
+        floor.sort_by(f64::total_cmp);
+        let middle = own.len() / 2;
+        Self { own_ns: own[middle], floor_ns: floor[middle], min_ns: own[0], max_ns: own[own.len() - 1] }
+    }
+}
+
+/// Measures each run on a frame.
+pub fn all(runs: &[BenchRun], side: Side, frame: &[u8]) -> Result<Vec<Measured>> {
+    let mut times = vec![(Vec::new(), Vec::new()); runs.len()];
     for _ in 0..ROUNDS {
-        for (run, times) in runs.iter().zip(&mut times) {
-            let floor_ns = run.time_floor(frame, REPEAT)?.as_nanos() as f64;
-            let whole_ns = run.time_ingress(frame, REPEAT)?.as_nanos() as f64;
-            times.own.push(whole_ns - floor_ns);
-            times.whole.push(whole_ns);
-            times.floor.push(floor_ns);
+        for (run, (own, floor)) in runs.iter().zip(&mut times) {
+            let (floor_ns, whole_ns) = match side {
+                Side::Ingress => (run.time_floor(frame, REPEAT)?, run.time_ingress(frame, REPEAT)?),
+                Side::Egress => (run.time_egress_floor(frame, REPEAT)?, run.time_egress(frame, REPEAT)?),
+            };
+            own.push(whole_ns.as_nanos() as f64 - floor_ns.as_nanos() as f64);
+            floor.push(floor_ns.as_nanos() as f64);
         }
     }
-    Ok(times.into_iter().map(Times::summary).collect())
+    Ok(times.into_iter().map(|(own, floor)| Measured::of(own, floor)).collect())
 }
 
-impl Times {
-    fn summary(mut self) -> Measured {
-        for times in [&mut self.own, &mut self.whole, &mut self.floor] {
-            times.sort_by(f64::total_cmp);
-        }
-        Measured {
-            own_ns: self.own[ROUNDS / 2],
-            floor_ns: self.floor[ROUNDS / 2],
-            min_ns: self.whole[0],
-            max_ns: self.whole[ROUNDS - 1],
-        }
-    }
+/// Measures one run on a frame.
+pub fn one(run: &BenchRun, side: Side, frame: &[u8]) -> Result<Measured> {
+    let measured = all(std::slice::from_ref(run), side, frame)?;
+    measured.first().copied().ok_or_else(|| anyhow::anyhow!("nothing was measured"))
 }

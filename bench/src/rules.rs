@@ -12,7 +12,7 @@ use sip_fw_common::limits::BENCH_SOURCES;
 use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
 
 use crate::frame::{PORT, segment};
-use crate::measure::{self, Measured};
+use crate::measure::{self, Measured, Side};
 use crate::random::Random;
 use crate::{Goal, Report};
 
@@ -64,9 +64,9 @@ struct Row {
     growth: f64,
     /// What it costs more than with the smallest list, in nanoseconds.
     added_ns: f64,
-    /// Nanoseconds of the fastest round, the empty program's included.
+    /// Its own nanoseconds in the best round.
     min: f64,
-    /// Nanoseconds of the slowest round, the empty program's included.
+    /// Its own nanoseconds in the worst round.
     max: f64,
 }
 
@@ -86,9 +86,9 @@ pub fn run() -> Result<Report> {
                     for (run, nets) in runs.iter_mut().zip(&lists) {
                         let count = sources.count();
                         let sources: Vec<_> = (0..count).map(|n| source(&mut random, nets, n, v4, from)).collect();
-                        run.set_sources(&sources)?;
+                        run.rotate(&sources, 0)?;
                     }
-                    let grown = grow(&case, &measure::ingress(&runs, &segment(v4))?);
+                    let grown = grow(&case, &measure::all(&runs, Side::Ingress, &segment(v4))?);
                     goals.extend(grown.last().into_iter().flat_map(|row| judge(row, sources)));
                     rows.extend(grown);
                 }
@@ -151,7 +151,7 @@ fn grow(case: &str, measured: &[Measured]) -> Vec<Row> {
         case: case.to_owned(),
         prefixes,
         own_ns: measured.own_ns,
-        ratio: (measured.floor_ns + measured.own_ns) / measured.floor_ns,
+        ratio: measured.ratio(),
         growth: measured.own_ns / first_ns,
         added_ns: measured.own_ns - first_ns,
         min: measured.min_ns,

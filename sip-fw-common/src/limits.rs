@@ -64,6 +64,9 @@ pub const SHUNS_MAX: u32 = 1 << 15;
 /// Message rates remembered; two sources that meet in one entry forget each other's. A power of two; 2 MiB.
 pub const BUCKETS_MAX: u32 = 1 << 18;
 
+/// Decisions of the access rules that each CPU remembers: 16 KiB of its caches. A power of two.
+pub const VERDICTS_MAX: u32 = 512;
+
 /// Bytes of a header in which the user of its URI is looked for.
 pub const URI_BYTES_MAX: u64 = 192;
 
@@ -82,6 +85,7 @@ pub const EVENT_RING_BYTES: u32 = 1 << 20;
 const _: () = {
     assert!(HEAD_BYTES.is_power_of_two());
     assert!(STRIKES_MAX.is_power_of_two());
+    assert!(VERDICTS_MAX.is_power_of_two());
     assert!(UNREAD_SECONDS.is_power_of_two());
     assert!((SCAN_CHUNKS_MAX * SCAN_CHUNK_STEPS) as usize >= HEAD_BYTES);
 };

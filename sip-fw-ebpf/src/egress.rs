@@ -1,12 +1,14 @@
 //! Leaving packets: a SIP answer is tied to its request and judged; at the threshold the source is banned here, so
 //! that its next packet is dropped whether the agent is alive or not.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
     Asked, Ban, BanOrigin, Event, EventKind, Evidence, Known, Live, Method, Nonce, Peer, ServiceKind, Settings, Source,
-    Transaction, TransactionKey,
+    Transaction, TransactionKey, port_slot,
 };
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
@@ -14,22 +16,33 @@ use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
 use sip_fw_common::limits::{ANSWER_TIME_NS, CREDENTIALS_MAX, INVITE_ANSWER_TIME_NS};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line};
-use sip_fw_common::wire::{self, Packet, Transport};
+use sip_fw_common::wire::{self, Ip, Packet, PlainUdp, Transport};
 
 use crate::maps::Scratch;
 use crate::packet::{Place, Ports, View, copy_head};
 use crate::tables::{self, Account, Entry, Rules};
-use crate::{clock, ingress, scan};
+use crate::{clock, ingress, scan, words};
 
 /// Runs on one packet.
 #[inline(always)]
 pub fn run(context: &TcContext) {
-    let mut place = Place::NOWHERE;
-    if !look(context, &mut place) {
+    let packet = View::egress(context);
+    // Most packets are media.
+    let plain = PlainUdp::of(&packet);
+    if plain.is_plain()
+        && let Some(gate) = tables::gate()
+        && !gate.may_be_served(port_slot(false, plain.source_port()))
+    {
+        tables::record(Reason::OutOther, packet.size());
+        return;
+    }
+    let mut place = MaybeUninit::uninit();
+    let place = Place::nowhere(&mut place);
+    if !look(context, place) {
         tables::record(Reason::OutOther, View::egress(context).size());
         return;
     }
-    let Place { source, payload, payload_len, ports } = &place;
+    let Place { source, payload, payload_len, ports } = place;
     let read = sip_fw_answer(context.skb.skb, source.bits, *payload, *payload_len, ports.pack());
     let reason = Reason::from_number(read as u8).unwrap_or(Reason::OutUnjudged);
     tables::record(reason, View::egress(context).size());
@@ -39,13 +52,21 @@ pub fn run(context: &TcContext) {
 /// most 512 bytes over all calls, and reading a message takes most of them.
 #[inline(never)]
 fn look(context: &TcContext, place: &mut Place) -> bool {
-    tables::rules().is_some_and(|rules| find_message(&rules, &View::egress(context), place))
+    let packet = &View::egress(context);
+    let Ok(ip) = wire::ip(packet) else { return false };
+    let Ok(transport) = wire::transport(packet, &ip) else { return false };
+    let Some(gate) = tables::gate() else { return false };
+    let Transport { tcp, source_port, destination_port, .. } = transport;
+    if !gate.may_be_served(port_slot(tcp, source_port))
+        && !(tcp && gate.may_be_served(port_slot(true, destination_port)))
+    {
+        return false;
+    }
+    tables::rules().is_some_and(|rules| find_message(&rules, &ip, &transport, place))
 }
 
 #[inline(always)]
-fn find_message(rules: &Rules, packet: &View, place: &mut Place) -> bool {
-    let Ok(ip) = wire::ip(packet) else { return false };
-    let Ok(transport) = wire::transport(packet, &ip) else { return false };
+fn find_message(rules: &Rules, ip: &Ip, transport: &Transport, place: &mut Place) -> bool {
     // This host calls over TCP from any port.
     let own = rules.service(transport.tcp, transport.source_port);
     let client = own.is_none() && transport.tcp && transport.payload_len != 0;
@@ -54,8 +75,8 @@ fn find_message(rules: &Rules, packet: &View, place: &mut Place) -> bool {
     if service.kind() != ServiceKind::Sip as u8 {
         return false;
     }
-    let source = ingress::source(rules.settings(), ip.destination);
-    let Transport { tcp, destination_port, payload, payload_len, .. } = transport;
+    let source = ingress::source(rules.settings().ipv6_mask, ip.destination);
+    let Transport { tcp, destination_port, payload, payload_len, .. } = *transport;
     let ports = Ports { peer: destination_port, tcp, client, service: number, refusal: service.refusal() };
     *place = Place { source, payload, payload_len, ports };
     true
@@ -182,8 +203,8 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     event.tcp = asked.tcp;
     event.observed = settings.observe as u8;
     event.known = Known::Nobody as u8;
-    event.user = asked.user;
-    event.user_agent = asked.user_agent;
+    words::copy(&raw const asked.user, &raw mut event.user);
+    words::copy(&raw const asked.user_agent, &raw mut event.user_agent);
     match outcome {
         Outcome::Provisional => Reason::OutUnjudged,
         Outcome::Challenge => {

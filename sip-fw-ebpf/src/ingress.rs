@@ -1,9 +1,13 @@
 //! Arriving packets: banned sources are dropped, SIP requests are remembered until their answer leaves.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use sip_fw_common::abi::{Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Settings, Source, TransactionKey};
+use sip_fw_common::abi::{
+    Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Source, TransactionKey, port_slot,
+};
 use sip_fw_common::bucket::Admission;
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
@@ -12,21 +16,41 @@ use sip_fw_common::reason::Reason;
 use sip_fw_common::request;
 use sip_fw_common::rules::{Action, Decision, Who};
 use sip_fw_common::sip::{Cursor, StartLine, message_start, start_line, uri_user};
-use sip_fw_common::wire::{self, Address, Ip, Packet, Transport};
+use sip_fw_common::wire::{self, Address, Ip, Packet, PlainUdp, Transport};
 
 use crate::maps::Scratch;
 use crate::packet::{Place, Ports, View, copy_head};
 use crate::tables::{self, Account, Entry, Remembered, Rules, SECOND_NS};
 use crate::{clock, scan};
 
-/// Runs on one packet and returns the XDP action.
+/// Runs on one packet and returns the XDP action. Most packets are plain UDP, and most of these are media or an attack: they are
+/// dealt with before anything else is asked.
 #[inline(always)]
 pub fn run(context: &XdpContext) -> u32 {
-    let mut place = Place::NOWHERE;
-    let looked = look(context, &mut place);
+    let packet = View::ingress(context);
+    let mut is_free = false;
+    let plain = PlainUdp::of(&packet);
+    if plain.is_plain()
+        && let (Some(gate), Some(live)) = (tables::gate(), tables::live())
+    {
+        if !gate.may_be_served(port_slot(false, plain.destination_port())) {
+            tables::record(Reason::NoService, packet.size());
+            return XDP_PASS;
+        }
+        if gate.drops_at_once != 0 {
+            if tables::is_banned(live, 0, Source::v4(plain.source()), packet.size()) {
+                tables::record(Reason::Banned, packet.size());
+                return XDP_DROP;
+            }
+            is_free = true;
+        }
+    }
+    let mut place = MaybeUninit::uninit();
+    let place = Place::nowhere(&mut place);
+    let looked = look(context, place, is_free);
     let mut reason = Reason::from_number(looked as u8).unwrap_or(Reason::Malformed);
     if looked & READ != 0 {
-        let Place { source, payload, payload_len, ports } = &place;
+        let Place { source, payload, payload_len, ports } = place;
         let read = sip_fw_request(context.ctx, source.bits, *payload, *payload_len, ports.pack());
         if looked & CLOSED == 0 {
             reason = Reason::from_number(read as u8).unwrap_or(Reason::Unparsed);
@@ -41,25 +65,48 @@ const READ: u32 = 1 << 8;
 /// Beside a reason: the packet would be dropped, but for the mode.
 const CLOSED: u32 = 1 << 9;
 
-/// Looks at a packet up to its message: a reason, and [`READ`] and [`CLOSED`]. A function of its own, for a stack of its own:
+/// Looks at a packet up to its message. `is_free`: its very source is known not to be banned. A reason, and [`READ`] and [`CLOSED`]. A function of its own, for a stack of its own:
 /// Linux 6.1 adds up at most 512 bytes over all calls, and reading a message takes most of them.
 #[inline(never)]
-fn look(context: &XdpContext, place: &mut Place) -> u32 {
-    match tables::rules() {
-        Some(rules) => inspect(&rules, &View::ingress(context), place),
-        None => Reason::NoService as u32,
-    }
-}
-
-#[inline(always)]
-fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
+fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
+    let packet = &View::ingress(context);
     let ip = match wire::ip(packet) {
         Ok(ip) => ip,
         Err(reason) => return reason as u32,
     };
-    let settings = rules.settings();
-    let source = source(settings, ip.source);
     let transport = wire::transport(packet, &ip);
+    let (Some(gate), Some(live)) = (tables::gate(), tables::live()) else { return Reason::NoService as u32 };
+    if let Ok(transport) = &transport {
+        let is_for_service = gate.may_be_served(port_slot(transport.tcp, transport.destination_port));
+        // What comes from a TCP port of a service may answer this host.
+        if !is_for_service && !(transport.tcp && gate.may_be_served(port_slot(true, transport.source_port))) {
+            return Reason::NoService as u32;
+        }
+        if is_for_service && !is_free && gate.drops_at_once != 0 {
+            if tables::is_banned(live, 0, source(gate.ipv6_mask, ip.source), packet.size()) {
+                return Reason::Banned as u32;
+            }
+            is_free = true;
+        }
+    }
+    match tables::rules() {
+        Some(rules) => inspect(&rules, packet, &ip, transport, is_free, place),
+        None => Reason::NoService as u32,
+    }
+}
+
+/// What the rule set says of a packet. `is_free`: its very source is known not to be banned.
+#[inline(always)]
+fn inspect(
+    rules: &Rules,
+    packet: &View,
+    ip: &Ip,
+    transport: Result<Transport, Reason>,
+    is_free: bool,
+    place: &mut Place,
+) -> u32 {
+    let settings = rules.settings();
+    let source = source(settings.ipv6_mask, ip.source);
     let service = match &transport {
         Ok(transport) => rules.service(transport.tcp, transport.destination_port),
         Err(_) => None,
@@ -80,7 +127,8 @@ fn inspect(rules: &Rules, packet: &View, place: &mut Place) -> u32 {
     }
     let is_sip = service.is_some_and(|(_, service)| service.kind() == ServiceKind::Sip as u8);
     let mut closed = None;
-    if tables::is_banned(rules, source, || prefix_key(&ip), packet.size()) {
+    let is_banned = !is_free && tables::is_banned(rules.live, settings.observe, source, packet.size());
+    if is_banned || tables::is_in_banned_prefix(rules, || prefix_key(ip), packet.size()) {
         closed = Some(Reason::Banned);
     } else if is_sip && tables::is_shunned(rules, source, packet.size()) {
         closed = Some(Reason::Shunned);
@@ -408,10 +456,10 @@ fn describe(scratch: &mut Scratch, seed: u64, asked: u64) {
 
 /// Who an address is judged as.
 #[inline(always)]
-pub fn source(settings: &Settings, address: Address) -> Source {
+pub fn source(ipv6_mask: u64, address: Address) -> Source {
     match address {
         Address::V4(address) => Source::v4(address),
-        Address::V6 { high, .. } => Source::v6(high, settings.ipv6_mask),
+        Address::V6 { high, .. } => Source::v6(high, ipv6_mask),
     }
 }
 

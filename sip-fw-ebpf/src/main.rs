@@ -12,6 +12,7 @@ mod maps;
 mod packet;
 mod scan;
 mod tables;
+mod words;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
@@ -38,6 +39,12 @@ pub fn sip_fw_bench_ingress(context: XdpContext) -> u32 {
 pub fn sip_fw_bench_floor(context: XdpContext) -> u32 {
     bench::rotate(&context);
     XDP_PASS
+}
+
+/// What [`sip_fw_egress`] costs without sip-fw.
+#[classifier]
+pub fn sip_fw_bench_egress_floor(_: TcContext) -> i32 {
+    TCX_NEXT
 }
 
 /// Judges the answers that leave. Lets every packet and every later program have its turn.

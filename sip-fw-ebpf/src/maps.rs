@@ -8,19 +8,44 @@ use aya_ebpf::btf_maps::ArrayOfMaps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Event, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Shun, Signatures, Source,
+    Asked, Ban, Counter, Event, Gate, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Shun, Signatures, Source,
     SourceState, Strikes, Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
-use sip_fw_common::limits::{ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS};
+use sip_fw_common::limits::{
+    ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS, VERDICTS_MAX,
+};
 use sip_fw_common::reason::Reason;
-use sip_fw_common::rules::Page;
+use sip_fw_common::rules::{Decision, Page};
 use sip_fw_common::signature::Folded;
 use sip_fw_common::sip::{Cursor, Scan};
 
 /// Written by the agent, read once per packet.
 #[map]
 pub static LIVE: Array<Live> = Array::with_max_entries(1, 0);
+
+/// Written by the agent, read once per packet before a rule set is.
+#[map]
+pub static GATE: Array<Gate> = Array::with_max_entries(1, 0);
+
+/// What the rules said of a source lately, at the hash of its address. Written by ingress alone. Never full: who meets in an entry
+/// pushes the other out.
+#[map]
+pub static VERDICTS: PerCpuArray<Verdict> = PerCpuArray::with_max_entries(VERDICTS_MAX, 0);
+
+/// A decision, and whom it is about.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Verdict {
+    /// The address, as in [`sip_fw_common::rules::Who`].
+    pub high: u64,
+    /// Its second half.
+    pub low: u64,
+    /// The rule set, the family and the column; 0 in an unused entry.
+    pub asked: u64,
+    /// The decision.
+    pub decision: Decision,
+}
 
 /// A rule set: an array of pages, as long as its rules need. Described by sizes: with types, Linux 6.1 takes only maps that
 /// were made with types, too, for one of these.

@@ -3,14 +3,18 @@
 use core::arch::asm;
 use core::ffi::c_void;
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sip_fw_common::abi::Source;
 use sip_fw_common::head::Head;
 use sip_fw_common::limits::HEAD_BYTES;
 use sip_fw_common::wire::Packet;
+
+use crate::words;
 
 /// The directly readable part of a packet.
 pub struct View {
@@ -23,6 +27,8 @@ impl View {
     /// Of an arriving packet.
     #[inline(always)]
     pub fn ingress(context: &XdpContext) -> Self {
+        // Or the compiler passes what it points to instead of the pointer: numbers, of which the verifier knows nothing.
+        let context = XdpContext::new(pinned(context.ctx as usize) as *mut xdp_md);
         let (start, end) = (context.data(), context.data_end());
         Self { start, end, size: (end - start) as u64 }
     }
@@ -30,6 +36,7 @@ impl View {
     /// Of a leaving packet.
     #[inline(always)]
     pub fn egress(context: &TcContext) -> Self {
+        let context = TcContext::new(pinned(context.skb.skb as usize) as *mut __sk_buff);
         Self { start: context.data(), end: context.data_end(), size: u64::from(context.len()) }
     }
 
@@ -64,6 +71,17 @@ pub fn set_source(context: &XdpContext, address: &[u8; 16]) {
             *((start + V6_SOURCE) as *mut [u8; 16]) = *address;
         }
     }
+}
+
+/// Changes the lowest bit of a byte of the packet, below [`HEAD_BYTES`].
+#[inline(always)]
+pub fn flip(context: &XdpContext, at: u32) {
+    let at = pinned(context.data() + (black_box(at) & (HEAD_BYTES as u32 - 1)) as usize);
+    if at + 1 > context.data_end() {
+        return;
+    }
+    // SAFETY: the line above checked the byte.
+    unsafe { *(at as *mut u8) ^= 1 };
 }
 
 /// Hides a value from the compiler, not from the verifier. Keeps an address in one register: the verifier knows only
@@ -150,13 +168,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// No message.
-    pub const NOWHERE: Self = Self {
-        source: Source { bits: 0 },
-        payload: 0,
-        payload_len: 0,
-        ports: Ports { peer: 0, tcp: false, client: false, service: 0, refusal: 0 },
-    };
+    /// No message yet.
+    #[inline(always)]
+    pub fn nowhere(place: &mut MaybeUninit<Self>) -> &mut Self {
+        words::clear(place.as_mut_ptr());
+        // SAFETY: every word was written; integers and flags are valid as zeroes.
+        unsafe { place.assume_init_mut() }
+    }
 }
 
 /// What fits into one argument of a global function, which has five.

@@ -7,21 +7,21 @@ use sip_fw_common::limits::SCAN_CHUNKS_MAX;
 use sip_fw_common::sip::{Cursor, scan_chunk};
 
 use crate::maps::Scratch;
-use crate::tables;
+use crate::{tables, words};
 
 /// Scans the request in the scratch of ingress.
 #[inline(always)]
 pub fn request(scratch: &mut Scratch, cursor: Cursor) {
-    scratch.cursor = cursor;
-    tables::clear(&mut scratch.scan);
+    words::copy(&raw const cursor, &raw mut scratch.cursor);
+    words::clear(&raw mut scratch.scan);
     run(request_chunk);
 }
 
 /// Scans the response in the scratch of egress.
 #[inline(always)]
 pub fn response(scratch: &mut Scratch, cursor: Cursor) {
-    scratch.cursor = cursor;
-    tables::clear(&mut scratch.scan);
+    words::copy(&raw const cursor, &raw mut scratch.cursor);
+    words::clear(&raw mut scratch.scan);
     run(response_chunk);
 }
 

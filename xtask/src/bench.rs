@@ -14,9 +14,9 @@ use crate::workspace::Workspace;
 /// What `bench` understands.
 #[derive(Args)]
 pub struct Options {
-    /// What to measure
+    /// What to measure; everything but `rules` and `agent` without any
     #[arg(value_enum)]
-    what: What,
+    what: Vec<What>,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -24,6 +24,14 @@ pub struct Options {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// Packets that sip-fw has nothing to do with
+    Pass,
+    /// Packets of banned sources
+    Drop,
+    /// Messages that are read
+    Inspect,
+    /// Tables: what grows with them
+    Scale,
     /// Access rules: how the cost of a packet grows with their number
     Rules,
     /// The agent: its memory while a million sources come and go
@@ -41,14 +49,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     })?;
     steps.finish();
     let program = workspace.target.join("release/sip-fw-bench");
-    let mut command = match options.what {
-        What::Rules => Command::new(program),
-        What::Agent => private::command(program),
-    };
-    command.arg(match options.what {
-        What::Rules => "rules",
-        What::Agent => "agent",
-    });
+    // Only the agent needs a network to itself.
+    let mut command =
+        if options.what.contains(&What::Agent) { private::command(program) } else { Command::new(program) };
+    let names = options.what.iter().filter_map(ValueEnum::to_possible_value);
+    command.args(names.map(|value| value.get_name().to_owned()));
     if options.json {
         command.arg("--json");
     }

@@ -7,7 +7,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -85,9 +84,6 @@ pub fn run_tests(workspace: &Workspace, steps: &mut Steps, options: &Options, ou
     let mut command = private::command(workspace::cargo_program());
     command.args(end_to_end).arg("--offline").arg("--").args(&filters);
     command.env("SIP_FW_DEB", package);
-    // Peers, timers and cables are waited for most of the time: one test more than there are processors keeps them busy.
-    let tests = thread::available_parallelism()?.get() + 1;
-    command.env("RUST_TEST_THREADS", tests.to_string());
     set_environment(&mut command, workspace, &log, options.allow_skip);
     run_part(steps, "end-to-end tests", &mut command, &mut outcome.tally);
 

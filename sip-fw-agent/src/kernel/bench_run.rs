@@ -1,18 +1,21 @@
-//! Ingress beside an empty program, on packets whose source changes from run to run. For benchmarks.
+//! The programs beside empty ones, on packets that change from run to run. For benchmarks.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, MapData};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
-use sip_fw_common::abi::{PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, map};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
+use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, TestRunResult, Xdp};
+use sip_fw_common::abi::{
+    PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS, Rotation, Transaction,
+    TransactionKey, map,
+};
 use sip_fw_common::limits::BENCH_SOURCES;
 
 use super::error::chain;
 use super::load::{load, loader, program};
 use super::tables::failed;
-use super::{KernelError, TableSizes, Tables};
+use super::{KernelError, TableSizes, Tables, possible_cpus};
 
 /// The programs, attached to nothing.
 pub struct BenchRun {
@@ -20,6 +23,8 @@ pub struct BenchRun {
     pub tables: Tables,
     ebpf: Ebpf,
     addresses: Array<MapData, [u8; 16]>,
+    rotation: PerCpuArray<MapData, Rotation>,
+    transactions: HashMap<MapData, TransactionKey, Transaction>,
 }
 
 impl BenchRun {
@@ -30,35 +35,61 @@ impl BenchRun {
     pub fn load(sizes: &TableSizes) -> Result<Self, KernelError> {
         let mut loader = loader(sizes, &0);
         let mut ebpf = load(loader.map_max_entries(map::BENCH_ADDRESSES, BENCH_SOURCES))?;
+        let refused = |name| move |error: ProgramError| KernelError::Program { program: name, reason: chain(&error) };
         for name in [PROGRAM_BENCH_INGRESS, PROGRAM_BENCH_FLOOR] {
-            let xdp: &mut Xdp = program(&mut ebpf, name)?;
-            xdp.load().map_err(|error| KernelError::Program { program: name, reason: chain(&error) })?;
+            program::<Xdp>(&mut ebpf, name)?.load().map_err(refused(name))?;
         }
+        let floor: &mut SchedClassifier = program(&mut ebpf, PROGRAM_BENCH_EGRESS_FLOOR)?;
+        floor.load().map_err(refused(PROGRAM_BENCH_EGRESS_FLOOR))?;
         let mut take = |name: &'static str| {
             ebpf.take_map(name).ok_or_else(|| KernelError::Access {
                 what: format!("map {name}"),
                 reason: "the object does not contain it".to_owned(),
             })
         };
-        let addresses = take(map::BENCH_ADDRESSES)?.try_into().map_err(failed("the sources of benchmarks"))?;
+        let addresses = take(map::BENCH_ADDRESSES)?.try_into().map_err(failed(SOURCES))?;
+        let rotation = take(map::BENCH_ROTATION)?.try_into().map_err(failed(SOURCES))?;
+        let transactions = take(map::TRANSACTIONS)?.try_into().map_err(failed("the transactions"))?;
         let tables = Tables::from_maps(take)?;
-        Ok(Self { tables, ebpf, addresses })
+        Ok(Self { tables, ebpf, addresses, rotation, transactions })
     }
 
-    /// Where the packets come from, in turn; the first [`BENCH_SOURCES`] count.
+    /// Where arriving packets come from, in turn: as many as the next power of two, [`BENCH_SOURCES`] at most. `flipped`: offset
+    /// of a byte of the packet whose lowest bit changes each time, 0 for none.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn set_sources(&mut self, sources: &[IpAddr]) -> Result<(), KernelError> {
-        for (number, source) in (0..BENCH_SOURCES).zip(sources.iter().cycle()) {
+    pub fn rotate(&mut self, sources: &[IpAddr], flipped: u32) -> Result<(), KernelError> {
+        let turns = u32::try_from(sources.len()).unwrap_or(u32::MAX).next_power_of_two().min(BENCH_SOURCES);
+        for (number, source) in (0..turns).zip(sources.iter().cycle()) {
             let mut bytes = [0; 16];
             match source {
                 IpAddr::V4(v4) => bytes[..4].copy_from_slice(&v4.octets()),
                 IpAddr::V6(v6) => bytes = v6.octets(),
             }
-            self.addresses.set(number, bytes, 0).map_err(failed("the sources of benchmarks"))?;
+            self.addresses.set(number, bytes, 0).map_err(failed(SOURCES))?;
         }
-        Ok(())
+        let rotation = Rotation { mask: turns - 1, flipped, ..Rotation::default() };
+        let cpus = vec![rotation; possible_cpus() as usize];
+        let values = PerCpuValues::try_from(cpus).map_err(|error| KernelError::access(SOURCES, &error))?;
+        self.rotation.set(0, values, 0).map_err(failed(SOURCES))
+    }
+
+    /// The requests that wait for their answers.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn transactions(&self) -> Result<Vec<(TransactionKey, Transaction)>, KernelError> {
+        super::tables::snapshot(self.transactions.iter(), "cannot list the transactions")
+    }
+
+    /// Lets a request be answered as often as one likes.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn ask_forever(&mut self, key: &TransactionKey, transaction: Transaction) -> Result<(), KernelError> {
+        let forever = Transaction { asked: u64::MAX, answered: 0, ..transaction };
+        self.transactions.insert(key, forever, 0).map_err(failed("cannot write a transaction"))
     }
 
     /// The mean time of a run of ingress, the harness's own included.
@@ -66,26 +97,45 @@ impl BenchRun {
     /// # Errors
     /// If the kernel does not run it.
     pub fn time_ingress(&self, packet: &[u8], repeat: u32) -> Result<Duration, KernelError> {
-        self.time(PROGRAM_BENCH_INGRESS, packet, repeat)
+        self.time::<Xdp>(PROGRAM_BENCH_INGRESS, packet, repeat)
     }
 
-    /// The same of a program that only changes the source.
+    /// The same of a program that only changes the packet.
     ///
     /// # Errors
     /// If the kernel does not run it.
     pub fn time_floor(&self, packet: &[u8], repeat: u32) -> Result<Duration, KernelError> {
-        self.time(PROGRAM_BENCH_FLOOR, packet, repeat)
+        self.time::<Xdp>(PROGRAM_BENCH_FLOOR, packet, repeat)
     }
 
-    fn time(&self, name: &'static str, packet: &[u8], repeat: u32) -> Result<Duration, KernelError> {
+    /// The mean time of a run of egress, the harness's own included.
+    ///
+    /// # Errors
+    /// If the kernel does not run it.
+    pub fn time_egress(&self, packet: &[u8], repeat: u32) -> Result<Duration, KernelError> {
+        self.time::<SchedClassifier>(PROGRAM_EGRESS, packet, repeat)
+    }
+
+    /// The same of an empty program.
+    ///
+    /// # Errors
+    /// If the kernel does not run it.
+    pub fn time_egress_floor(&self, packet: &[u8], repeat: u32) -> Result<Duration, KernelError> {
+        self.time::<SchedClassifier>(PROGRAM_BENCH_EGRESS_FLOOR, packet, repeat)
+    }
+
+    fn time<'a, P>(&'a self, name: &'static str, packet: &[u8], repeat: u32) -> Result<Duration, KernelError>
+    where
+        P: 'a,
+        &'a P: TryFrom<&'a Program, Error = ProgramError>,
+        P: for<'o> TestRun<Opts<'o> = TestRunOptions<'o>, Result = TestRunResult>,
+    {
         let missing = || KernelError::Program { program: name, reason: "the object does not contain it".to_owned() };
-        let xdp: &Xdp = self
-            .ebpf
-            .program(name)
-            .ok_or_else(missing)?
-            .try_into()
-            .map_err(|error: aya::programs::ProgramError| KernelError::access(name, &error))?;
-        let run = xdp.test_run(TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::default() });
+        let program = self.ebpf.program(name).ok_or_else(missing)?;
+        let program: &P = program.try_into().map_err(|error| KernelError::access(name, &error))?;
+        let run = program.test_run(TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::default() });
         run.map(|result| result.duration).map_err(|error| KernelError::access(name, &error))
     }
 }
+
+const SOURCES: &str = "the sources of benchmarks";

@@ -63,7 +63,8 @@ impl Kernel {
         }
         let ebpf = load(&mut loader)?;
         // Only now: a map dropped before its program is loaded can be replaced by another with the same number.
-        let tables = Tables::open(options.pins)?;
+        let mut tables = Tables::open(options.pins)?;
+        tables.narrow_gate()?;
         let taken_over = migrate::take_over(options.pins)?;
         Ok(Self { tables, taken_over, ebpf, pins: options.pins.to_owned() })
     }

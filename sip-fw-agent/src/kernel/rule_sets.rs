@@ -2,9 +2,9 @@
 
 use aya::maps::{Array, Map, MapData};
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY;
-use sip_fw_common::abi::{Live, RULE_SET_BEFORE, RULE_SET_IN_FORCE, Settings};
+use sip_fw_common::abi::{Gate, Live, PORT_TABLE_LEN, RULE_SET_BEFORE, RULE_SET_IN_FORCE, RULE_SETS_LEN, Settings};
 use sip_fw_common::rules::{COUNTER_WORDS, Header, PAGE_WORDS, Page, counter_at};
-use sip_fw_core::rules::RuleSet;
+use sip_fw_core::rules::{self, RuleSet};
 
 use super::slots::again;
 use super::tables::failed;
@@ -12,6 +12,8 @@ use super::{KernelError, Tables};
 
 /// BPF_F_INNER_MAP (linux/bpf.h, 5.10): rule sets differ in their length.
 pub(super) const INNER_MAP: u32 = 1 << 12;
+
+const GATE: &str = "the gate before the rule sets";
 
 /// A rule set in the kernel, in force or not.
 pub struct Loaded {
@@ -51,9 +53,11 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn put_in_force(&mut self, set: &Loaded) -> Result<(), KernelError> {
+        self.widen_gate(set)?;
         self.rule_sets.set(RULE_SET_IN_FORCE, set)?;
         self.rule_sets.set(RULE_SET_BEFORE, set)?;
-        self.wait_for_confirmation(0)
+        self.wait_for_confirmation(0)?;
+        self.narrow_gate()
     }
 
     /// The same until a point of the programs' clock: then the rule set before is in force again, agent or no agent.
@@ -64,6 +68,7 @@ impl Tables {
         if let Some(before) = self.in_force()? {
             self.rule_sets.set(RULE_SET_BEFORE, &before)?;
         }
+        self.widen_gate(set)?;
         self.wait_for_confirmation(until_ns)?;
         self.rule_sets.set(RULE_SET_IN_FORCE, set)
     }
@@ -73,7 +78,9 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn replace_tentative(&mut self, set: &Loaded) -> Result<(), KernelError> {
-        self.rule_sets.set(RULE_SET_IN_FORCE, set)
+        self.widen_gate(set)?;
+        self.rule_sets.set(RULE_SET_IN_FORCE, set)?;
+        self.narrow_gate()
     }
 
     /// Keeps the rule set that waited for its confirmation.
@@ -82,10 +89,10 @@ impl Tables {
     /// If the kernel refuses.
     pub fn confirm_rule_set(&mut self) -> Result<(), KernelError> {
         self.wait_for_confirmation(0)?;
-        match self.rule_sets.get(RULE_SET_IN_FORCE)? {
-            Some(set) => self.rule_sets.set(RULE_SET_BEFORE, &set),
-            None => Ok(()),
+        if let Some(set) = self.rule_sets.get(RULE_SET_IN_FORCE)? {
+            self.rule_sets.set(RULE_SET_BEFORE, &set)?;
         }
+        self.narrow_gate()
     }
 
     /// The rule set in force; None before any was.
@@ -104,6 +111,31 @@ impl Tables {
     /// If the kernel refuses.
     pub fn settings(&self) -> Result<Settings, KernelError> {
         self.in_force()?.map_or_else(|| Ok(Settings::default()), |set| Ok(set.header()?.settings))
+    }
+
+    /// Before a rule set is put into a slot: the gate lets its packets through, too.
+    fn widen_gate(&mut self, set: &Loaded) -> Result<(), KernelError> {
+        let gate = self.gate.get(&0, 0).map_err(failed(GATE))?;
+        self.write_gate(gate.or(&set.gate()?))
+    }
+
+    /// Leaves to the gate what the rule sets in the slots have in common.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn narrow_gate(&mut self) -> Result<(), KernelError> {
+        let mut common: Option<Gate> = None;
+        for slot in 0..RULE_SETS_LEN {
+            if let Some(set) = self.rule_sets.get(slot)? {
+                let gate = set.gate()?;
+                common = Some(common.map_or(gate, |others| others.or(&gate)));
+            }
+        }
+        self.write_gate(common.unwrap_or(Gate::NOTHING))
+    }
+
+    fn write_gate(&mut self, gate: Gate) -> Result<(), KernelError> {
+        self.gate.set(0, gate, 0).map_err(failed(GATE))
     }
 
     fn wait_for_confirmation(&mut self, until_ns: u64) -> Result<(), KernelError> {
@@ -151,6 +183,12 @@ impl Loaded {
     /// If the kernel refuses.
     pub fn pages(&self) -> Result<Vec<Page>, KernelError> {
         (0..self.header()?.counters / PAGE_WORDS).map(|number| self.page(number)).collect()
+    }
+
+    fn gate(&self) -> Result<Gate, KernelError> {
+        let ports_end = self.header()?.ports + PORT_TABLE_LEN / 8;
+        let pages = (0..ports_end.div_ceil(PAGE_WORDS)).map(|number| self.page(number));
+        Ok(rules::gate(&pages.collect::<Result<Vec<_>, _>>()?))
     }
 
     /// What each rule decided on, by its number in the kernel, over all CPUs.

@@ -7,7 +7,7 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use ipnet::IpNet;
 use sip_fw_common::abi::{
-    Ban, Counter, Live, Peer, PeerKey, PrefixKey, Shun, Signatures, Source, SourceState, Strikes, map,
+    Ban, Counter, Gate, Live, Peer, PeerKey, PrefixKey, Shun, Signatures, Source, SourceState, Strikes, map,
 };
 use sip_fw_common::reason::Reason;
 
@@ -20,6 +20,7 @@ const NO_EXIST: u64 = 1;
 /// The maps, typed. The kernel is the truth of what is enforced: nothing is cached here.
 pub struct Tables {
     pub(super) live: Array<MapData, Live>,
+    pub(super) gate: Array<MapData, Gate>,
     pub(super) rule_sets: Slots,
     bans: HashMap<MapData, Source, Ban>,
     ban_prefixes: LpmTrie<MapData, PrefixKey, Ban>,
@@ -63,6 +64,7 @@ impl Tables {
         }
         Ok(Self {
             live: typed(map::LIVE, take(map::LIVE)?)?,
+            gate: typed(map::GATE, take(map::GATE)?)?,
             rule_sets: Slots::new(take(map::RULE_SETS)?)?,
             bans: typed(map::BANS, take(map::BANS)?)?,
             ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,

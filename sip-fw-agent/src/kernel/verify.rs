@@ -5,8 +5,8 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Shun, Signatures, Source, SourceState, Strikes,
-    Transaction, TransactionKey, map,
+    Asked, Ban, Counter, Gate, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Shun, Signatures, Source, SourceState,
+    Strikes, Transaction, TransactionKey, map,
 };
 use sip_fw_common::limits::{ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
@@ -44,6 +44,7 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         |kind, value_bytes, entries| Expected { kind, key_bytes: 4, value_bytes, entries: Some(entries), flags: 0 };
     Some(match name {
         map::LIVE => array(MapType::Array, size_of::<Live>(), 1),
+        map::GATE => array(MapType::Array, size_of::<Gate>(), 1),
         map::RULE_SETS => array(MapType::ArrayOfMaps, 4, RULE_SETS_LEN),
         map::BANS => table(MapType::Hash, size_of::<Source>(), size_of::<Ban>(), |s| s.bans),
         map::BAN_PREFIXES => {

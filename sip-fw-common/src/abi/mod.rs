@@ -4,6 +4,7 @@
 //! Sizes are asserted beside each type. A change of any of them is a new [`VERSION`].
 
 mod event;
+mod gate;
 mod names;
 #[cfg(feature = "user")]
 mod pod;
@@ -11,18 +12,19 @@ mod source;
 mod values;
 
 pub use event::{Event, EventKind, Evidence, Known, Method};
+pub use gate::Gate;
 pub use names::{
-    PORT_TABLE_LEN, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE,
-    RULE_SET_IN_FORCE, RULE_SETS_LEN, map, port_slot,
+    PORT_TABLE_LEN, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS,
+    PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE, RULE_SETS_LEN, map, port_slot,
 };
 pub use source::Source;
 pub use values::{
-    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, ServiceKind, Settings, Shun,
+    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, Rotation, ServiceKind, Settings, Shun,
     Signature, Signatures, SourceState, Strike, Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The oldest version whose links and tables are taken over.
 pub const OLDEST_VERSION: u32 = 5;

@@ -9,11 +9,15 @@ pub const PROGRAM_EGRESS: &str = "sip_fw_egress";
 pub const PROGRAM_BENCH_INGRESS: &str = "sip_fw_bench_ingress";
 /// The same without sip-fw.
 pub const PROGRAM_BENCH_FLOOR: &str = "sip_fw_bench_floor";
+/// A TC program without sip-fw, for benchmarks.
+pub const PROGRAM_BENCH_EGRESS_FLOOR: &str = "sip_fw_bench_egress_floor";
 
 /// Map names. A test compares them with the built object.
 pub mod map {
     /// What changes while a rule set stays in force: one entry.
     pub const LIVE: &str = "LIVE";
+    /// What holds whichever rule set is in force: one entry.
+    pub const GATE: &str = "GATE";
     /// Rule sets: the one in force, and the one before it.
     pub const RULE_SETS: &str = "RULE_SETS";
     /// Bans by source.
@@ -47,10 +51,13 @@ pub mod map {
 
     /// Sources of benchmarks.
     pub const BENCH_ADDRESSES: &str = "BENCH_ADDRESSES";
+    /// What changes in the packets of benchmarks.
+    pub const BENCH_ROTATION: &str = "BENCH_ROTATION";
 
     /// Every map that outlives the agent, in the order in which they are pinned.
     pub const PINNED: &[&str] = &[
         LIVE,
+        GATE,
         RULE_SETS,
         BANS,
         BAN_PREFIXES,

@@ -15,6 +15,7 @@ macro_rules! pod {
 
 pod!(
     Live,
+    Gate,
     crate::rules::Page,
     Source,
     Ban,
@@ -30,4 +31,5 @@ pod!(
     Signatures,
     Counter,
     Event,
+    Rotation,
 );

@@ -390,5 +390,20 @@ pub struct Counter {
 }
 const _: () = assert!(size_of::<Counter>() == 16);
 
+/// What changes in the packet of a benchmark from run to run.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rotation {
+    /// Runs so far.
+    pub next: u32,
+    /// Sources that take turns, less one: a power of two, less one.
+    pub mask: u32,
+    /// Offset of a byte whose lowest bit changes each time; 0: none.
+    pub flipped: u32,
+    /// Padding.
+    pub _pad: u32,
+}
+const _: () = assert!(size_of::<Rotation>() == 16);
+
 /// Data part of the prefix table's key: the address as 16 bytes, IPv4 as IPv4-mapped (its lengths plus 96).
 pub type PrefixKey = [u8; 16];

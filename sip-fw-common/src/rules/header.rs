@@ -60,8 +60,8 @@ pub struct Header {
     pub rules: u32,
     /// CPUs that have counters.
     pub cpus: u32,
-    /// Padding.
-    pub _pad: u32,
+    /// 1: no rule trusts anybody but this host.
+    pub trusts_nobody: u32,
     /// The services; the first [`Header::services_len`] are valid.
     pub services: [ServiceEntry; SERVICES_MAX],
     /// How many messages each service takes of a source: of one that nobody knows, and of a known peer.

@@ -93,7 +93,7 @@ impl Layout<'_> {
             counters: 0,
             rules: (self.rules.len() + services.len()) as u32,
             cpus: *cpus,
-            _pad: 0,
+            trusts_nobody: u32::from(!self.plan.rules.iter().any(|rule| rule.action == Action::Trust)),
             services: [ServiceEntry::default(); SERVICES_MAX],
             rates: [[Rate::default(); 2]; SERVICES_MAX],
         };

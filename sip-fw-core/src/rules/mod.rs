@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use sip_fw_common::abi::{Rate, ServiceKind, Settings};
 pub use sip_fw_common::rules::Action;
 
-pub use set::{Line, RuleSet, Verdict, action, ports, service_kinds};
+pub use set::{Line, RuleSet, Verdict, action, gate, ports, service_kinds};
 
 /// One line of the access list, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sip_fw_common::abi::{PORT_TABLE_LEN, ServiceKind};
+use sip_fw_common::abi::{Gate, PORT_TABLE_LEN, ServiceKind, port_slot};
 use sip_fw_common::rules::{Action, Decision, Header, Page, Who, decide, service_at};
 
 /// A compiled rule set: its pages, as the kernel holds them.
@@ -116,6 +116,23 @@ pub fn ports(pages: &[Page]) -> Vec<(bool, u16, u8)> {
     (0..PORT_TABLE_LEN)
         .filter_map(|slot| Some((slot >> 16 != 0, slot as u16, service_at(pages, header, slot)?)))
         .collect()
+}
+
+/// What a rule set's pages say to packets that need not ask for more.
+#[must_use]
+pub fn gate(pages: &[Page]) -> Gate {
+    let mut gate = Gate::NOTHING;
+    let Some(first) = pages.first() else { return gate };
+    let header = Header::of(first);
+    for (tcp, port, _) in ports(pages) {
+        gate.serve(port_slot(tcp, port));
+    }
+    if header.settings.scope_host != 0 {
+        gate.serve_all();
+    }
+    gate.ipv6_mask = header.settings.ipv6_mask;
+    gate.drops_at_once = u64::from(header.trusts_nobody != 0 && header.settings.observe == 0);
+    gate
 }
 
 /// Kinds of the services in a rule set's pages, by their number.

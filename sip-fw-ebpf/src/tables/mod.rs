@@ -13,16 +13,16 @@ use sip_fw_common::abi::{
 use sip_fw_common::ladder;
 use sip_fw_common::limits::{CREDENTIALS_MAX, STRIKES_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
-use sip_fw_common::sip::Scan;
 
 pub use self::held_back::{admit, is_shunned, is_signed};
 pub use self::peers::{answered, ask, await_answers, is_peer, is_peer_but_no_upstream, known, was_asked, welcome};
-pub use self::rules::{Rules, rules};
+pub use self::rules::{Rules, gate, live, rules};
 use crate::atomic::Shared;
 use crate::maps::{
     BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, SCRATCH_EGRESS, SCRATCH_INGRESS, SOURCES, STRIKES, Scratch,
     TRANSACTIONS, UNREAD,
 };
+use crate::words;
 
 /// Nanoseconds of a second.
 pub const SECOND_NS: u64 = 1_000_000_000;
@@ -39,19 +39,6 @@ pub fn scratch_ingress() -> Option<&'static mut Scratch> {
 pub fn scratch_egress() -> Option<&'static mut Scratch> {
     // SAFETY: per CPU, and egress does not interrupt itself.
     SCRATCH_EGRESS.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
-}
-
-/// Makes a scan [`Scan::NOTHING`], word by word: an assignment becomes a call that stores byte by byte.
-#[inline(always)]
-pub fn clear(scan: &mut Scan) {
-    const WORDS: usize = size_of::<Scan>() / 8;
-    const _: () = assert!(WORDS * 8 == size_of::<Scan>());
-    let mut word = 0;
-    while word < WORDS {
-        // SAFETY: below the length asserted above; Scan is plain integers, aligned to eight bytes, valid as zeroes.
-        unsafe { (&raw mut *scan).cast::<u64>().add(word).write_volatile(0) };
-        word += 1;
-    }
 }
 
 /// Counts a packet under what was seen of it.
@@ -73,19 +60,23 @@ fn add(counter: *mut u64, amount: u64) {
     unsafe { Shared::new(counter) }.add(amount);
 }
 
-/// Whether packets of this source are to be dropped; counts the packet in the ban, unless the mode is observe.
+/// Whether this very source is banned; counts the packet in the ban, unless the mode is observe.
 #[inline(always)]
-pub fn is_banned(rules: &Rules, source: Source, prefix: impl FnOnce() -> PrefixKey, bytes: u64) -> bool {
-    let exact = BANS.get_ptr_mut(source);
+pub fn is_banned(live: &Live, observe: u32, source: Source, bytes: u64) -> bool {
+    let Some(ban) = BANS.get_ptr_mut(source) else { return false };
     // SAFETY: a live map value.
-    if let Some(ban) = exact.filter(|ban| holds(rules.live, unsafe { (**ban).until_ns })) {
-        if rules.settings().observe == 0 {
-            // SAFETY: a live map value.
-            count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
-        }
-        return true;
+    let is_in_force = holds(live, unsafe { (*ban).until_ns });
+    if is_in_force && observe == 0 {
+        // SAFETY: a live map value.
+        count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
     }
-    rules.live.prefix_bans != 0 && is_prefix_banned(rules.live, rules.settings().observe, &prefix(), bytes)
+    is_in_force
+}
+
+/// Whether a prefix around this address is banned; counts the packet in the ban, unless the mode is observe.
+#[inline(always)]
+pub fn is_in_banned_prefix(rules: &Rules, address: impl FnOnce() -> PrefixKey, bytes: u64) -> bool {
+    rules.live.prefix_bans != 0 && is_prefix_banned(rules.live, rules.settings().observe, &address(), bytes)
 }
 
 /// A function of its own, for a stack of its own.
@@ -226,8 +217,8 @@ pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
         (*known).tcp = transaction.tcp;
         (*known).credentials = transaction.credentials;
         (*known).credit = transaction.credit;
-        (*known).user = transaction.user;
-        (*known).user_agent = transaction.user_agent;
+        words::copy(&raw const transaction.user, &raw mut (*known).user);
+        words::copy(&raw const transaction.user_agent, &raw mut (*known).user_agent);
         Shared::new(&raw mut (*known).asked).add(1);
     }
     Remembered::New
@@ -412,7 +403,7 @@ pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u
 pub fn send(event: &Event) {
     match EVENTS.reserve::<Event>(0) {
         Some(mut room) => {
-            room.write(*event);
+            words::copy(event, room.as_mut_ptr());
             let urgent = event.kind == EventKind::Ban as u8;
             room.submit(if urgent { u64::from(BPF_RB_FORCE_WAKEUP) } else { 0 });
         }

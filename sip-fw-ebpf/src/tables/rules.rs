@@ -3,10 +3,12 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_map_lookup_elem};
-use sip_fw_common::abi::{Live, RULE_SET_BEFORE, RULE_SET_IN_FORCE, Settings, port_slot};
+use sip_fw_common::abi::{Gate, Live, RULE_SET_BEFORE, RULE_SET_IN_FORCE, Settings, port_slot};
+use sip_fw_common::hash::mix;
+use sip_fw_common::limits::VERDICTS_MAX;
 use sip_fw_common::rules::{self, Decision, Header, LEAF_WORDS, Page, Pages, ServiceEntry, Who};
 
-use crate::maps::{LIVE, RULE_SETS, RuleSetPages};
+use crate::maps::{GATE, LIVE, RULE_SETS, RuleSetPages, VERDICTS, Verdict};
 
 /// What is in force for one packet.
 pub struct Rules {
@@ -17,14 +19,26 @@ pub struct Rules {
     set: &'static RuleSetPages,
 }
 
+/// What changes while a rule set stays in force.
+#[inline(always)]
+pub fn live() -> Option<&'static Live> {
+    LIVE.get(0)
+}
+
 /// The rule set in force; None before the agent wrote one. Read once per packet, so that no packet meets two.
 #[inline(always)]
 pub fn rules() -> Option<Rules> {
-    let live = LIVE.get(0)?;
+    let live = live()?;
     let waits = live.confirm_until_ns != 0 && crate::clock::now_ns(live) >= live.confirm_until_ns;
     let set = RULE_SETS.get(if waits { RULE_SET_BEFORE } else { RULE_SET_IN_FORCE })?;
     let header = Header::of(page(set, 0)?);
     Some(Rules { live, header, set })
+}
+
+/// What holds whichever rule set is in force.
+#[inline(always)]
+pub fn gate() -> Option<&'static Gate> {
+    GATE.get(0)
 }
 
 /// A page of a rule set.
@@ -89,10 +103,24 @@ impl Rules {
         Some((number, self.header.service(number)))
     }
 
-    /// What the access rules say of an address in a column.
+    /// What the access rules say of an address in a column: as they said lately, or looked up.
     #[inline(always)]
     pub fn decide(&self, who: Who, column: u32) -> Option<Decision> {
-        rules::decide(self, self.header, who, column)
+        let Who { v4, high, low } = who;
+        // Columns take seven bits, and no rule set has the number 0.
+        let asked = u64::from(self.header.generation) << 8 | u64::from(v4) << 7 | u64::from(column);
+        let place = mix(self.live.hash_seed ^ low ^ u64::from(column), high);
+        let Some(slot) = VERDICTS.get_ptr_mut(place as u32 & (VERDICTS_MAX - 1)) else {
+            return rules::decide(self, self.header, who, column);
+        };
+        // SAFETY: per CPU, and ingress does not interrupt itself.
+        let known = unsafe { &mut *slot };
+        if known.asked == asked && known.high == high && known.low == low {
+            return Some(known.decision);
+        }
+        let decision = rules::decide(self, self.header, who, column)?;
+        *known = Verdict { high, low, asked, decision };
+        Some(decision)
     }
 
     /// The decision for known peers of a service.

@@ -101,6 +101,7 @@ fn what_is_not_confirmed_lapses_in_the_kernel() {
     rig.apply_rules(vec![rule(Fate::Deny, &["192.0.2.7/32"])]);
     assert_eq!(knock(&mut rig, UDP4), DENIED);
     rig.plan.rules.clear();
+    rig.plan.generation += 1;
     let trial = Loaded::load(&RuleSet::compile(&rig.plan).unwrap()).unwrap();
     rig.run.tables.put_in_force_until(&trial, now_ns() + 600 * SECOND).unwrap();
     assert_eq!(knock(&mut rig, UDP4), KEEP_ALIVE);

@@ -1,6 +1,6 @@
 //! What the programs may cost.
 
-use crate::frames::UDP4;
+use crate::frames::{Path, UDP4};
 use crate::rig::{Ask, Rig};
 
 #[test]
@@ -10,8 +10,27 @@ fn the_verifier_has_room_to_spare() {
     println!("ingress {ingress:?}\negress {egress:?}");
     // Of a million; newer and older verifiers differ.
     assert!((1..400_000).contains(&ingress.verified_instructions), "{ingress:?}");
-    assert!((1..600_000).contains(&egress.verified_instructions), "{egress:?}");
+    assert!((1..300_000).contains(&egress.verified_instructions), "{egress:?}");
     assert!(ingress.translated_bytes < 60_000 && egress.translated_bytes < 60_000);
+}
+
+#[test]
+fn media_costs_hardly_more_than_nothing() {
+    let rig = Rig::new();
+    let message = UDP4.arriving(b"\r\n\r\n");
+    let media = Path { local_port: 12_000, ..UDP4 };
+    let (arriving, leaving) = (media.arriving(&[0x80; 172]), media.leaving(&[0x80; 172]));
+    let median = |time: &dyn Fn() -> u128| {
+        let mut times: Vec<_> = (0..15).map(|_| time()).collect();
+        times.sort_unstable();
+        times[7]
+    };
+    let inspected = median(&|| rig.run.time_ingress(&message, 20_000).unwrap().as_nanos());
+    let arrives = median(&|| rig.run.time_ingress(&arriving, 20_000).unwrap().as_nanos());
+    let leaves = median(&|| rig.run.time_egress(&leaving, 20_000).unwrap().as_nanos());
+    println!("keep-alive: {inspected} ns, media arriving: {arrives} ns, leaving: {leaves} ns");
+    // It asks for no rule set, let alone for a source: a fifth when alone on the machine, the harness's share included.
+    assert!(2 * arrives < inspected && 2 * leaves < inspected, "{arrives} ns and {leaves} ns against {inspected} ns");
 }
 
 #[test]

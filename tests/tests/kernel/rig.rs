@@ -150,6 +150,7 @@ impl Rig {
 
     /// Puts the plan in force as it is now.
     pub fn apply(&mut self) {
+        self.plan.generation += 1;
         put_in_force(&mut self.run, &self.plan);
     }
 

@@ -15,6 +15,7 @@ const UNSAFE_HOMES: &[&str] = &[
     "sip-fw-ebpf/src/clock.rs",
     "sip-fw-ebpf/src/bench.rs",
     "sip-fw-ebpf/src/scan.rs",
+    "sip-fw-ebpf/src/words.rs",
     "sip-fw-agent/src/kernel/",
     // Namespaces, children that enter them, signals, packet sockets.
     "tests/src/netns",

@@ -1,0 +1,85 @@
+//! What grows with the tables: the time to load the programs, the memory of the maps, and how fast bans are filled in.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::Serialize;
+use sip_fw_agent::kernel::{DryRun, TableSizes};
+
+use crate::random::Random;
+use crate::{Report, bed};
+
+const BANS: [u32; 3] = [10_000, 100_000, 1_000_000];
+
+/// A figure.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    bench: &'static str,
+    case: String,
+    /// Milliseconds until both programs are verified and loaded.
+    load_ms: f64,
+    /// Kernel memory of all maps, in MiB.
+    maps_mib: f64,
+    /// Nanoseconds to write a ban, by one system call each.
+    ban_ns: f64,
+    /// Instructions that the verifier walked: ingress and egress.
+    verified: [u32; 2],
+}
+
+/// Measures all cases.
+pub fn run() -> Result<Report> {
+    let mut rows = Vec::new();
+    for bans in BANS {
+        let began = Instant::now();
+        let run = DryRun::load(&sizes(bans))?;
+        let load_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let maps_mib = map_bytes()? as f64 / f64::from(1 << 20);
+        let verified = run.costs()?.map(|cost| cost.verified_instructions);
+        drop(run);
+        let mut run = bed::load(bans, &[])?;
+        let began = Instant::now();
+        bed::ban(&mut run, &mut Random::new(0x5eed_0000_0004), bans, true)?;
+        let ban_ns = began.elapsed().as_nanos() as f64 / f64::from(bans);
+        rows.push(Row { bench: "scale", case: format!("bans={bans}"), load_ms, maps_mib, ban_ns, verified });
+    }
+    let mut table = String::new();
+    writeln!(
+        table,
+        "{:<10} {:<16} {:>8} {:>9} {:>8} {:>18}",
+        "BENCH", "CASE", "LOAD ms", "MAPS MiB", "BAN ns", "VERIFIED"
+    )?;
+    for Row { bench, case, load_ms, maps_mib, ban_ns, verified } in &rows {
+        let [ingress, egress] = verified;
+        writeln!(table, "{bench:<10} {case:<16} {load_ms:>8.0} {maps_mib:>9.1} {ban_ns:>8.0} {ingress:>9}{egress:>9}")?;
+    }
+    Ok(Report { rows: rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?, table, goals: Vec::new() })
+}
+
+/// The sizes of the default configuration, but for the bans.
+fn sizes(bans: u32) -> TableSizes {
+    TableSizes {
+        bans,
+        ban_prefixes: 1024,
+        sources: 65_536,
+        strikes: 16_384,
+        transactions: 65_536,
+        nonces: 65_536,
+        peers: 65_536,
+    }
+}
+
+/// Memory of every map that this process holds, once each, as the kernel tells it in /proc.
+fn map_bytes() -> Result<u64> {
+    let mut maps = std::collections::BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fdinfo")? {
+        // One that was closed meanwhile is none.
+        let text = fs::read_to_string(entry?.path()).unwrap_or_default();
+        let of = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok());
+        if let (Some(number), Some(bytes)) = (of("map_id:"), of("memlock:")) {
+            maps.insert(number, bytes);
+        }
+    }
+    Ok(maps.values().sum())
+}
