@@ -28,7 +28,7 @@ use crate::{clock, scan};
 #[inline(always)]
 pub fn run(context: &XdpContext) -> u32 {
     let packet = View::ingress(context);
-    let mut is_free = false;
+    let mut is_free = 0;
     let plain = PlainUdp::of(&packet);
     if plain.is_plain()
         && let (Some(gate), Some(live)) = (tables::gate(), tables::live())
@@ -42,12 +42,14 @@ pub fn run(context: &XdpContext) -> u32 {
                 tables::record(Reason::Banned, packet.size());
                 return XDP_DROP;
             }
-            is_free = true;
+            is_free = 1;
         }
+        // Unknown to the verifier, or it walks everything below once for either.
+        is_free = (is_free ^ live.zero) & 1;
     }
     let mut place = MaybeUninit::uninit();
     let place = Place::nowhere(&mut place);
-    let looked = look(context, place, is_free);
+    let looked = look(context, place, is_free != 0);
     let mut reason = Reason::from_number(looked as u8).unwrap_or(Reason::Malformed);
     if looked & READ != 0 {
         let Place { source, payload, payload_len, ports } = place;
@@ -89,6 +91,7 @@ fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
             is_free = true;
         }
     }
+    let is_free = (u32::from(is_free) ^ live.zero) & 1 != 0;
     match tables::rules() {
         Some(rules) => inspect(&rules, packet, &ip, transport, is_free, place),
         None => Reason::NoService as u32,
