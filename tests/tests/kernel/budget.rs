@@ -8,8 +8,8 @@ fn the_verifier_has_room_to_spare() {
     let rig = Rig::new();
     let [ingress, egress] = rig.run.costs().unwrap();
     println!("ingress {ingress:?}\negress {egress:?}");
-    // Of a million; newer and older verifiers differ.
-    assert!((1..400_000).contains(&ingress.verified_instructions), "{ingress:?}");
+    // Of a million. Verifiers differ: docs/kernel-support.md has what each kernel walks; 6.1 walks most of ingress.
+    assert!((1..500_000).contains(&ingress.verified_instructions), "{ingress:?}");
     assert!((1..600_000).contains(&egress.verified_instructions), "{egress:?}");
     assert!(ingress.translated_bytes < 60_000 && egress.translated_bytes < 60_000);
 }
