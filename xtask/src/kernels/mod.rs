@@ -70,14 +70,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let machine = Machine { root: folder.join("machine"), shared: folder.clone() };
     steps.quiet("QEMU, unpacked and not installed", |_| suites.unpack_whole(&machine::PACKAGES, &machine.root))?;
     let expected = steps.quiet("the captures on this kernel", |_| replay::here(workspace))?;
-    let bench = Bench { workspace, suites, machine, folder, tests, expected, all_tests: options.all_tests };
+    let equipment = Equipment { workspace, suites, machine, folder, tests, expected, all_tests: options.all_tests };
 
     let named = !options.series.is_empty();
     let series = if named { options.series.clone() } else { usual_series()? };
     let mut rows = Vec::new();
     let mut failed = Vec::new();
     for series in series {
-        match bench.examine(&mut steps, &series) {
+        match equipment.examine(&mut steps, &series) {
             Ok(Some(Verdict { release, text })) => rows.push(format!("{release}: {text}")),
             Ok(None) if named => failed.push(format!("Linux {series}: no suite of the mirror has it")),
             Ok(None) => rows.push(format!("{series}: not tried, as no suite of the mirror has it")),
@@ -121,7 +121,7 @@ fn build_tests(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf> {
 }
 
 /// What every kernel is examined with.
-struct Bench<'a> {
+struct Equipment<'a> {
     workspace: &'a Workspace,
     suites: Suites,
     machine: Machine,
@@ -131,7 +131,7 @@ struct Bench<'a> {
     all_tests: bool,
 }
 
-impl Bench<'_> {
+impl Equipment<'_> {
     /// None if there is no such kernel.
     fn examine(&self, steps: &mut Steps, series: &str) -> Result<Option<Verdict>> {
         let Some(package) = self.suites.kernel(series)? else { return Ok(None) };
