@@ -10,12 +10,16 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 /// How long a condition may take on a machine busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How many times as long everything may take: set where a machine is emulated.
+const SLOWER: &str = "SIP_FW_SLOWER";
+
 const POLL: Duration = Duration::from_millis(10);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Waits until `condition` holds; an error that names `what` if it does not within `limit` or the run is interrupted.
 pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+    let limit = limit * slowness();
     let deadline = Instant::now() + limit;
     loop {
         if condition() {
@@ -27,6 +31,10 @@ pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool
         }
         thread::sleep(POLL);
     }
+}
+
+fn slowness() -> u32 {
+    std::env::var(SLOWER).ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
 /// An error after SIGINT or SIGTERM, so that callers unwind and their guards clean up.

@@ -83,7 +83,8 @@ fn a_healthy_host() {
     visit.assert("features", "", "ok", "has what the programs need");
     visit.assert("bpffs", "", "ok", "");
     let interface = bed.pbx.interface();
-    visit.assert("attached", interface, "ok", &format!("{interface}: ingress native, egress "));
+    let egress = if visit.said("tcx", "").0 == "ok" { "tcx" } else { "clsact" };
+    visit.assert("attached", interface, "ok", &format!("{interface}: ingress native, egress {egress}"));
     visit.assert("other-programs", interface, "ok", "no other");
     visit.assert("driver", interface, "ok", "veth");
     visit.assert("offloads", interface, "ok", "");

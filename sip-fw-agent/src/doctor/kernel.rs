@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::finding::{Finding, Group, State, unknown};
-use crate::kernel::missing_features;
+use crate::kernel::{OLDEST_LINUX, has_tcx, kernel_release, missing_features};
 
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
@@ -17,6 +17,8 @@ pub struct Facts {
     pub release: String,
     /// What it lacks of what the programs need, or why it does not say.
     pub missing: Result<Vec<String>, String>,
+    /// Whether it has TCX, or why it does not say.
+    pub tcx: Result<bool, String>,
     /// The setting of its BPF compiler.
     pub jit: Option<String>,
     /// Where things are pinned, and whether that is a BPF file system.
@@ -27,13 +29,13 @@ impl Facts {
     /// Asks the kernel.
     #[must_use]
     pub fn gather(pins: &Path) -> Self {
-        let release = nix::sys::utsname::uname().map(|uname| uname.release().to_string_lossy().into_owned());
         // Before the first start only what the folder will be made in is there.
         let existing = pins.ancestors().find(|folder| folder.exists()).unwrap_or(pins);
         let is_bpffs = statfs(existing).ok().map(|stat| stat.filesystem_type() == BPF_FS_MAGIC);
         Self {
-            release: release.unwrap_or_default(),
+            release: kernel_release(),
             missing: missing_features().map_err(|error| error.to_string()),
+            tcx: has_tcx().map_err(|error| error.to_string()),
             jit: fs::read_to_string(JIT).ok().map(|setting| setting.trim().to_owned()),
             pins: (pins.to_owned(), is_bpffs),
         }
@@ -43,7 +45,7 @@ impl Facts {
 /// What is to be said of them.
 #[must_use]
 pub fn judge(facts: &Facts) -> Vec<Finding> {
-    vec![features(facts), jit(facts.jit.as_deref()), bpffs(&facts.pins.0, facts.pins.1)]
+    vec![features(facts), tcx(&facts.tcx), jit(facts.jit.as_deref()), bpffs(&facts.pins.0, facts.pins.1)]
 }
 
 fn features(facts: &Facts) -> Finding {
@@ -54,9 +56,24 @@ fn features(facts: &Facts) -> Finding {
         }
         Ok(missing) => {
             let text = format!("Linux {release} lacks {}", missing.join(", "));
-            Finding::new(Group::Kernel, "features", State::Problem, text).advise("boot Linux 5.18 or newer")
+            Finding::new(Group::Kernel, "features", State::Problem, text)
+                .advise(format!("boot Linux {OLDEST_LINUX} or newer"))
         }
         Err(error) => unknown(Group::Kernel, "features", format!("Linux {release}: {error}")),
+    }
+}
+
+fn tcx(tcx: &Result<bool, String>) -> Finding {
+    match tcx {
+        Ok(true) => {
+            Finding::ok(Group::Kernel, "tcx", "answers are watched by TCX, and programs replaced without a gap")
+        }
+        Ok(false) => {
+            let text = "the kernel lacks TCX (Linux 6.6): answers are watched by a clsact filter, and go unjudged for a moment \
+                        whenever an agent takes over from another; drops are not affected";
+            Finding::new(Group::Kernel, "tcx", State::Note, text)
+        }
+        Err(error) => unknown(Group::Kernel, "tcx", error),
     }
 }
 
@@ -88,12 +105,14 @@ mod tests {
 
     fn said(
         missing: Result<Vec<String>, String>,
+        tcx: Result<bool, String>,
         jit: Option<&str>,
         bpffs: Option<bool>,
     ) -> Vec<(&'static str, State)> {
         let facts = Facts {
             release: "6.1.0".to_owned(),
             missing,
+            tcx,
             jit: jit.map(str::to_owned),
             pins: ("/sys/fs/bpf/sip-fw".into(), bpffs),
         };
@@ -102,11 +121,14 @@ mod tests {
 
     #[test]
     fn states() {
-        let each = |state| [("features", state), ("jit", state), ("bpffs", state)];
-        assert_eq!(said(Ok(Vec::new()), Some("1"), Some(true)), each(State::Ok));
-        assert_eq!(said(Ok(Vec::new()), Some("2"), Some(true)), each(State::Ok));
-        assert_eq!(said(Err("EPERM".to_owned()), None, None), each(State::Note));
-        let bad = said(Ok(vec!["bpf_loop (Linux 5.17)".to_owned()]), Some("0"), Some(false));
-        assert_eq!(bad, [("features", State::Problem), ("jit", State::Warning), ("bpffs", State::Problem)]);
+        let each = |state| [("features", state), ("tcx", state), ("jit", state), ("bpffs", state)];
+        assert_eq!(said(Ok(Vec::new()), Ok(true), Some("1"), Some(true)), each(State::Ok));
+        assert_eq!(said(Ok(Vec::new()), Ok(true), Some("2"), Some(true)), each(State::Ok));
+        assert_eq!(said(Err("EPERM".to_owned()), Err("EPERM".to_owned()), None, None), each(State::Note));
+        let bad = said(Ok(vec!["bpf_loop (Linux 5.17)".to_owned()]), Ok(false), Some("0"), Some(false));
+        assert_eq!(
+            bad,
+            [("features", State::Problem), ("tcx", State::Note), ("jit", State::Warning), ("bpffs", State::Problem)]
+        );
     }
 }

@@ -38,6 +38,18 @@ pub enum KernelError {
         /// The directory this build uses.
         expected: String,
     },
+    /// The kernel is too old for the programs.
+    #[error(
+        "Linux {release} lacks {missing}: the programs cannot run here, so nothing is watched and nothing dropped; boot Linux {} or \
+         newer",
+        super::features::OLDEST_LINUX
+    )]
+    Lacking {
+        /// The version that runs.
+        release: String,
+        /// What it lacks, each with the version that brought it.
+        missing: String,
+    },
     /// The verifier or the kernel refused a program.
     #[error("the kernel refused the program {program}: {reason}")]
     Program {

@@ -8,7 +8,7 @@ use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS, map};
 
 use super::error::{chain, verifier_reason};
 use super::migrate::{self, TakenOver};
-use super::{EventStream, KernelError, OBJECT, Tables, log, pins};
+use super::{EventStream, KernelError, OBJECT, Tables, features, log, pins};
 
 /// How many entries each table holds; from `[limits]` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,10 @@ pub(super) fn load(loader: &mut EbpfLoader<'_>) -> Result<Ebpf, KernelError> {
     if OBJECT.is_empty() {
         return Err(KernelError::NoObject);
     }
+    try_load(loader).map_err(|refusal| features::lacking().unwrap_or(refusal))
+}
+
+fn try_load(loader: &mut EbpfLoader<'_>) -> Result<Ebpf, KernelError> {
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::access("cannot create the maps", &error))?;
     let ingress: &mut Xdp = program(&mut ebpf, PROGRAM_INGRESS)?;
     ingress.load().map_err(|error| refused(PROGRAM_INGRESS, &error))?;

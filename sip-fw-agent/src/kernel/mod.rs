@@ -31,7 +31,7 @@ pub use clock::now_ns;
 pub use dry_run::{Action, DryRun, ProgramCost};
 pub use error::KernelError;
 pub use events::EventStream;
-pub use features::missing_features;
+pub use features::{OLDEST_LINUX, has_tcx, kernel_release, missing_features};
 pub use fill::{Fill, fills};
 pub use liveness::exists;
 pub use load::{Kernel, LoadOptions, TableSizes};

@@ -8,9 +8,9 @@ fn the_verifier_has_room_to_spare() {
     let rig = Rig::new();
     let [ingress, egress] = rig.run.costs().unwrap();
     println!("ingress {ingress:?}\negress {egress:?}");
-    // Of a million; newer and older verifiers differ.
-    assert!((1..400_000).contains(&ingress.verified_instructions), "{ingress:?}");
-    assert!((1..300_000).contains(&egress.verified_instructions), "{egress:?}");
+    // Of a million. Verifiers differ: docs/kernel-support.md says what each walks.
+    assert!((1..550_000).contains(&ingress.verified_instructions), "{ingress:?}");
+    assert!((1..400_000).contains(&egress.verified_instructions), "{egress:?}");
     assert!(ingress.translated_bytes < 60_000 && egress.translated_bytes < 60_000);
 }
 
