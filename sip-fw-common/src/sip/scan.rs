@@ -108,6 +108,7 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                         if byte == b':' {
                             state = begin;
                             begin = at + 1;
+                            found.flags |= via_flag(state);
                         }
                         at += 1;
                         continue;
@@ -272,18 +273,23 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
             state = COLON;
             begin = next;
             field = wanted;
-            if next & IN_VIA != 0 {
-                found.flags |= Scan::VIA;
-            }
             if head.byte(at) == b':' {
                 at += 1;
                 state = next;
                 begin = at;
+                found.flags |= via_flag(state);
             }
         }
     }
     *cursor = Cursor { at, state, begin, field, len, zero };
     true
+}
+
+/// A Via was found once its colon was: a line without one hides none behind it.
+#[inline(always)]
+const fn via_flag(state: u64) -> u8 {
+    const _: () = assert!(IN_VIA == (Scan::VIA as u64) << 4);
+    ((state & IN_VIA) >> 4) as u8
 }
 
 /// The state in a wanted quoted string. A branch in quotes is left absent: chan_pjsip sends it back escaped.
@@ -499,6 +505,15 @@ mod tests {
         }
         let none = register("Via: SIP/2.0/UDP a;rport\r\n");
         assert!(none.scan.has_via() && none.branch().is_empty());
+    }
+
+    #[test]
+    fn a_via_without_a_colon_hides_none() {
+        for line in ["Via x", "Via", "v \t", "VIA ;branch=b2", "via\r\n x"] {
+            let read = register(&format!("{line}\r\nVia: SIP/2.0/UDP a;branch=b1\r\n"));
+            assert_eq!((read.branch(), read.scan.has_via()), ("b1", true), "{line}");
+            assert!(!register(&format!("{line}\r\nTo: x\r\n")).scan.has_via(), "{line}");
+        }
     }
 
     #[test]
