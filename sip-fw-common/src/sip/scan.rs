@@ -84,13 +84,15 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
     let mut steps = 0;
     while steps < SCAN_CHUNK_STEPS {
         steps += 1;
-        at = at.wrapping_add(zero) & (HEAD_BYTES as u64 - 1);
+        at = at.wrapping_add(zero);
         state = state.wrapping_add(zero) & STATES;
         begin = begin.wrapping_add(zero);
         field = field.wrapping_add(zero);
+        // Before the mask, which would lead from behind the buffer's end to its start.
         if at >= len {
             return false;
         }
+        at &= HEAD_BYTES as u64 - 1;
         let via = state & IN_VIA;
         let place = state & !IN_VIA;
         let mut word = head.word(at);
@@ -585,6 +587,20 @@ mod tests {
                 let part = read(&message.as_bytes()[..cut]);
                 assert!(!part.scan.is_complete() || cut + 1 == message.len(), "a CR alone ends a line, too");
                 assert!("b1".starts_with(part.branch()) && "n1".starts_with(part.nonce()), "{filler} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_that_fills_the_buffer_is_read_once() {
+        let rest = "v: SIP/2.0/UDP a;branch=b1\r\nAuthorization: Digest nonce=\"n1\"\r\nUser-Agent: ";
+        for filler in 0..40 {
+            let start = format!("REGISTER sip:{} SIP/2.0\r\n{rest}", "x".repeat(filler));
+            for endless in ["a", "a:\n", "\""] {
+                let read = read(format!("{start}{}", endless.repeat(3000)).as_bytes());
+                let found = (read.branch(), read.nonce(), read.scan.credentials, read.scan.nonce(1).len);
+                assert_eq!(found, ("b1", "n1", 1, 0), "{filler} {endless:?}");
+                assert!(usize::from(read.scan.user_agent().len) < HEAD_BYTES, "{filler} {endless:?}");
             }
         }
     }
