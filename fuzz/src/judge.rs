@@ -1,7 +1,7 @@
 //! The judge of transactions: whatever a request and its answer say, no failure without an attempt, none for the first challenge or
 //! an old nonce; a ban is a step of the ladder; a source passes as many messages as its rate allows.
 //!
-//! That the kernel programs tie requests to answers as they should is shown elsewhere: `tests/tests/kernel/fuzz.rs`.
+//! That the kernel programs tie requests to answers as they should is shown elsewhere: `tests/tests/kernel`.
 
 use std::ops::RangeInclusive;
 
