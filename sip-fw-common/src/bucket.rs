@@ -28,11 +28,11 @@ pub const fn pay(state: u64, tag: u64, now_ns: u64, rate: Rate) -> (u64, Admissi
     let tag = tag >> TAG_SHIFT << TAG_SHIFT;
     let now = (now_ns / 1000) & TIME;
     let is_ours = state >> TAG_SHIFT == tag >> TAG_SHIFT;
-    let ahead = (state & TIME).wrapping_sub(now) & TIME;
-    // A time that lies behind looks very far ahead.
-    let ahead = if is_ours && ahead <= TIME / 2 { ahead } else { 0 };
     let interval = rate.interval_us as u64;
     let room = interval * rate.burst as u64;
+    let ahead = (state & TIME).wrapping_sub(now) & TIME;
+    // Nobody pays further ahead than the burst; what looks further lies behind, maybe by months.
+    let ahead = if is_ours && ahead <= room { ahead } else { 0 };
     let told = if is_ours { state & TOLD } else { 0 };
     if ahead + interval > room {
         let admission = if told == 0 { Admission::FirstExcess } else { Admission::Excess };
@@ -95,6 +95,18 @@ mod tests {
         let mut state = 0;
         passed(&mut state, TAG, SECOND, 500);
         assert_eq!(passed(&mut state, TAG + (1 << 45), SECOND, 500), 100);
+    }
+
+    #[test]
+    fn whoever_comes_back_after_months_is_not_limited() {
+        const DAY: u64 = 86_400 * SECOND;
+        for days in [1, 100, 102, 150, 200, 300] {
+            let mut state = 0;
+            assert_eq!(passed(&mut state, 0, SECOND + days * DAY, 500), 100, "an unused entry after {days} days");
+            let mut state = 0;
+            passed(&mut state, TAG, SECOND, 500);
+            assert_eq!(passed(&mut state, TAG, SECOND + days * DAY, 500), 100, "after {days} days");
+        }
     }
 
     #[test]

@@ -2,13 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/first_match.rs"]
+mod first_match;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 use sip_fw_common::abi::{Rate, ServiceKind};
-use sip_fw_core::rules::{Action, Line, Plan, PlanError, Rule, RuleSet, Service, Verdict};
+use sip_fw_core::rules::{Action, Plan, PlanError, Rule, RuleSet, Service};
+
+use first_match::{assert_same, first_match};
 
 const SERVICES: u8 = 3;
 
@@ -32,71 +36,6 @@ fn plan(rules: Vec<Rule>) -> Plan {
         generation: 1,
         cpus: 2,
         prefixes_max: 1 << 20,
-    }
-}
-
-/// Reads the list from the top, as its reader does.
-fn first_match(plan: &Plan, address: IpAddr, service: u8, is_peer: bool) -> Verdict {
-    if plan.own.contains(&address) {
-        return Verdict { action: Action::Trust, by: Line::Own };
-    }
-    for (number, rule) in plan.rules.iter().enumerate() {
-        let there = rule.to.as_ref().is_none_or(|to| to.contains(&service));
-        let whom =
-            rule.nets.iter().any(|net| net.contains(&address)) || (rule.learned && is_peer && service < SERVICES);
-        if there && whom {
-            return Verdict { action: rule.action, by: Line::Rule(number) };
-        }
-    }
-    let default = plan.services.get(usize::from(service)).map_or(Action::Allow, |service| service.default);
-    let by = if service < SERVICES { Line::Default } else { Line::Own };
-    Verdict { action: default, by }
-}
-
-/// Addresses at and beside every boundary, where mistakes are.
-fn probes(plan: &Plan) -> Vec<IpAddr> {
-    let mut probes: Vec<IpAddr> =
-        ["0.0.0.0", "255.255.255.255", "203.0.113.9", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::1"]
-            .map(|text| text.parse().unwrap())
-            .to_vec();
-    for net in plan.rules.iter().flat_map(|rule| &rule.nets) {
-        match net {
-            IpNet::V4(net) => {
-                for bits in [net.network().to_bits(), net.broadcast().to_bits()] {
-                    probes.extend(
-                        [bits.wrapping_sub(1), bits, bits.wrapping_add(1)]
-                            .map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))),
-                    );
-                }
-            }
-            IpNet::V6(net) => {
-                for bits in [net.network().to_bits(), net.broadcast().to_bits()] {
-                    probes.extend(
-                        [bits.wrapping_sub(1), bits, bits.wrapping_add(1)]
-                            .map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits))),
-                    );
-                }
-            }
-        }
-    }
-    // IPv4 in IPv6's clothes is IPv4.
-    probes.retain(|address| address.to_canonical() == *address);
-    probes
-}
-
-fn assert_same(plan: &Plan) {
-    let set = RuleSet::compile(plan).unwrap();
-    for address in probes(plan) {
-        for service in 0..=SERVICES {
-            for is_peer in [false, true] {
-                assert_eq!(
-                    set.verdict(address, service, is_peer),
-                    first_match(plan, address, service, is_peer),
-                    "{address} at service {service}, known peer: {is_peer}, in {:#?}",
-                    plan.rules
-                );
-            }
-        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod judge;
 pub mod lock;
 pub mod machine;
 pub mod netns;
+pub mod pcap;
 pub mod peers;
 pub mod process;
 pub mod registrar;

@@ -10,8 +10,10 @@ mod bench;
 mod bpf_toolchain;
 mod build;
 mod cargo_deb;
+mod cargo_fuzz;
 mod ci;
 mod demo;
+mod fuzz;
 mod host;
 mod judge;
 mod kernels;
@@ -22,6 +24,7 @@ mod package;
 mod peers;
 mod private;
 mod process;
+mod sanitize;
 mod setup;
 mod steps;
 mod test;
@@ -60,6 +63,8 @@ enum Verb {
     Bench(bench::Options),
     /// Boots other kernels in virtual machines: the programs must load and decide there as here (root)
     Kernels(kernels::Options),
+    /// Lets libFuzzer look for input that breaks a reader of hostile bytes, from the corpus on
+    Fuzz(fuzz::Options),
     /// Makes the Debian package, an archive with a static binary, and their checksums
     Package,
     /// Runs what a change must pass besides `test`: format, lints, docs, tidy, licences
@@ -104,6 +109,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Judge(options) => return judge::run(&workspace, &options),
         Verb::Bench(options) => return bench::run(&workspace, &options),
         Verb::Kernels(options) => kernels::run(&workspace, &options)?,
+        Verb::Fuzz(options) => return fuzz::run(&workspace, &options),
         Verb::Package => package::run(&workspace)?,
         Verb::Ci => return ci::run(&workspace),
         Verb::Tidy => {

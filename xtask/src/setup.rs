@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::apt;
 use crate::cargo_deb;
+use crate::cargo_fuzz;
 use crate::host::{self, Host};
 use crate::peers;
 use crate::process;
@@ -26,6 +27,8 @@ pub struct Needs {
     package: bool,
     /// A mounted bpffs: something will be attached.
     bpffs: bool,
+    /// cargo-fuzz, and the compiler of libFuzzer.
+    fuzz: bool,
     /// A linter of the same version as the compiler of the kernel programs.
     lint: bool,
 }
@@ -46,7 +49,9 @@ const fn tool(package: &'static str, program: &'static str) -> Tool {
 static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
 static PACKAGE_TOOLS: [Tool; 1] = [tool("xz-utils", "xz")];
-static TEST_TOOLS: [Tool; 15] = [
+static FUZZ_TOOLS: [Tool; 1] = [tool("g++", "g++")];
+static TEST_TOOLS: [Tool; 16] = [
+    tool("g++", "g++"),
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
     tool("sip-tester", "sipp"),
@@ -66,7 +71,7 @@ static TEST_TOOLS: [Tool; 15] = [
 
 impl Needs {
     /// `cargo build`.
-    pub const BUILD: Self = Self { tools: &[], peers: false, package: false, bpffs: false, lint: false };
+    pub const BUILD: Self = Self { tools: &[], peers: false, package: false, bpffs: false, fuzz: false, lint: false };
     /// The demo with its own registrar.
     pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
@@ -74,9 +79,12 @@ impl Needs {
     /// Packages.
     pub const PACKAGE: Self = Self { tools: &PACKAGE_TOOLS, package: true, ..Self::BUILD };
     /// Every test.
-    pub const TEST: Self = Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, lint: false };
+    pub const TEST: Self =
+        Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, fuzz: false, lint: false };
     /// Every check and every test.
-    pub const CI: Self = Self { lint: true, ..Self::TEST };
+    pub const CI: Self = Self { fuzz: true, lint: true, ..Self::TEST };
+    /// The fuzz targets, which run no kernel program.
+    pub const FUZZ: Self = Self { tools: &FUZZ_TOOLS, fuzz: true, ..Self::BUILD };
 }
 
 /// Installs what is missing.
@@ -125,6 +133,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
     }
     if needs.package {
         cargo_deb::ensure(workspace, steps)?;
+    }
+    if needs.fuzz {
+        cargo_fuzz::ensure(workspace, steps)?;
     }
     if needs.bpffs {
         mount_bpffs(steps)?;

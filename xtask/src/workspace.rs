@@ -79,6 +79,14 @@ impl Workspace {
         metadata(&self.root, arguments)
     }
 
+    /// The triple of this host.
+    pub fn host(&self) -> Result<String> {
+        let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        let said = process::stdout_of(command.arg("-vV").current_dir(&self.root))?;
+        let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+        host.map(str::to_owned).context("rustc -vV names no host")
+    }
+
     /// The release build of `sip-fw`.
     pub fn agent_binary(&self) -> PathBuf {
         self.target.join("release/sip-fw")

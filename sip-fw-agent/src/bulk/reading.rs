@@ -100,9 +100,8 @@ impl Reading {
     /// Takes a ban if its source is one. Which IPv6 sources there are and who must not be banned is for the agent to say.
     pub(super) fn take(&mut self, line: usize, mut entry: Entry) {
         // A single IPv6 address stands for its source, with or without its length.
-        if let Some(address) = entry.source.strip_suffix("/128") {
-            entry.source = address.to_owned();
-        }
+        let source = entry.source.trim();
+        entry.source = source.strip_suffix("/128").unwrap_or(source).to_owned();
         if let Err(TargetError::Syntax(_)) = Ipv6Prefix::DEFAULT.parse(&entry.source) {
             self.fault(
                 line,
@@ -172,6 +171,15 @@ mod tests {
         assert_eq!(reading.faults()[0].to_string(), first);
         reading.ban(51, "2001:db8::1/128", None);
         assert_eq!(test_help::shown(&reading), ["2001:db8::1 lifted"]);
+    }
+
+    #[test]
+    fn blanks_around_a_source_are_no_part_of_it() {
+        let mut reading = Reading::new(Terms { until: Some(Until::Lifted), ..Terms::for_tests() });
+        for source in ["2001:db8::1\u{b}", " 203.0.113.9", "2001:db8::2/128 "] {
+            reading.ban(1, source, None);
+        }
+        assert_eq!(test_help::shown(&reading), ["2001:db8::1 lifted", "203.0.113.9 lifted", "2001:db8::2 lifted"]);
     }
 
     #[test]

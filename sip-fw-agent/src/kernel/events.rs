@@ -57,3 +57,21 @@ pub(super) fn parse(item: &[u8]) -> Option<Event> {
     // SAFETY: the line above checked the length; Event is plain integers and byte arrays, valid for any bytes.
     Some(unsafe { item.as_ptr().cast::<Event>().read_unaligned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_wherever_they_lie_and_short_ones_are_none() {
+        const LEN: usize = size_of::<Event>();
+        let bytes: Vec<u8> = (0..LEN + 16).map(|at| at as u8).collect();
+        for at in 0..16 {
+            let event = parse(&bytes[at..at + LEN]).unwrap();
+            assert_eq!(event.time_ns.to_ne_bytes(), bytes[at..at + 8]);
+            assert_eq!(event.user_agent.bytes.last(), Some(&bytes[at + LEN - 1]));
+            assert_eq!(parse(&bytes[at..at + LEN - 1]), None);
+        }
+        assert_eq!(parse(&[]), None);
+    }
+}

@@ -88,7 +88,12 @@ pub fn read(path: &Path) -> Result<Vec<IpNet>, Vec<FileError>> {
     parse(&files::read(path, FILE_BYTES_MAX).map_err(|error| vec![error.into()])?)
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<IpNet>, Vec<FileError>> {
+/// Reads the text of a list, aggregated.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn parse(bytes: &[u8]) -> Result<Vec<IpNet>, Vec<FileError>> {
     let mut nets = Vec::new();
     let mut wrong = Vec::new();
     let mut untold = 0;

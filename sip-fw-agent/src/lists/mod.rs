@@ -27,6 +27,8 @@ mod test_dns;
 mod tests;
 
 pub use country::{CountryError, Locator};
+pub use feed_text::{FeedTextError, Parsed, parse as parse_feed};
+pub use file::{FileError, parse as parse_file};
 pub use keeper::Lists;
 pub use known::{Change, Entry, Fault, Named, Snapshot, Wanted, What};
 pub use memory::Memory;

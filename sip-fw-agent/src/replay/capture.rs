@@ -2,7 +2,7 @@
 //! without a change to any packet.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 
@@ -84,16 +84,26 @@ impl Capture {
                 return Err(ReplayError::NoCapture { file: name, found });
             }
         }
-        let reader = create_reader(BUFFER_BYTES, BufReader::with_capacity(BUFFER_BYTES, file)).map_err(|error| {
+        let file_bytes = if metadata.is_file() { metadata.len() } else { 0 };
+        Ok(Self { file_bytes, ..Self::from_reader(&name, file)? })
+    }
+
+    /// Reads the header of a capture from wherever it comes; `name` is for faults.
+    ///
+    /// # Errors
+    ///
+    /// When it is no capture.
+    pub fn from_reader(name: &str, source: impl Read + Send + 'static) -> Result<Self, ReplayError> {
+        let reader = create_reader(BUFFER_BYTES, source).map_err(|error| {
             let found = match error {
                 PcapError::Eof => "an empty file",
                 PcapError::Incomplete(_) | PcapError::UnexpectedEof => "a file that ends within its header",
                 _ => "a damaged header",
             };
-            ReplayError::NoCapture { file: name.clone(), found: found.to_owned() }
+            ReplayError::NoCapture { file: name.to_owned(), found: found.to_owned() }
         })?;
-        let file_bytes = if metadata.is_file() { metadata.len() } else { 0 };
-        Ok(Self { name, reader, interfaces: Vec::new(), raw: Vec::new(), buffer_bytes: BUFFER_BYTES, file_bytes })
+        let (interfaces, raw) = (Vec::new(), Vec::new());
+        Ok(Self { name: name.to_owned(), reader, interfaces, raw, buffer_bytes: BUFFER_BYTES, file_bytes: 0 })
     }
 
     /// The bytes of the block read last.

@@ -69,7 +69,7 @@ pub fn method(head: &Head, at: u64) -> Method {
         (Method::Invite, 6)
     } else if starts_with(word, b"options") {
         (Method::Options, 7)
-    } else if starts_with(word, b"subscrib") {
+    } else if starts_with(word, b"subscrib") && head.byte(at + 8) | 0x20 == b'e' {
         (Method::Subscribe, 9)
     } else if starts_with(word, b"message") {
         (Method::Message, 7)
@@ -109,6 +109,16 @@ mod tests {
         assert_eq!(read(b"SIP/2.0 4x1 Unauthorized\r\n"), StartLine::Unknown);
         assert_eq!(read(b"\x80\x00\x12\x34"), StartLine::Unknown, "RTP");
         assert_eq!(read(b"\x00\x01\x00\x00\x21\x12\xa4\x42"), StartLine::Unknown, "STUN");
+    }
+
+    #[test]
+    fn a_method_is_read_to_its_last_letter() {
+        for method in Method::ALL.iter().filter(|method| **method != Method::Other) {
+            let name = method.name();
+            assert_eq!(read(format!("{name} sip:a SIP/2.0\r\n").as_bytes()), StartLine::Request(*method));
+            let other = format!("{}X sip:a SIP/2.0\r\n", &name[..name.len() - 1]);
+            assert_eq!(read(other.as_bytes()), StartLine::Request(Method::Other), "{other}");
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn response(
 }
 
 /// One parameter of a challenge or of credentials, without its quotes.
-fn parameter(value: &str, name: &str) -> Option<String> {
+pub fn parameter(value: &str, name: &str) -> Option<String> {
     let mut rest = value.trim_start().split_once(' ')?.1;
     loop {
         rest = rest.trim_start_matches([' ', ',', '\t']);

@@ -5,7 +5,7 @@ mod message;
 mod request;
 mod token;
 
-pub use digest::{Challenge, Credentials, md5_hex};
+pub use digest::{Challenge, Credentials, md5_hex, parameter};
 pub use message::Message;
 pub use request::Request;
 pub use token::token;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use sip_fw_e2e::SIP_PORT;
 
 use crate::counter::{Counts, KEYS, count};
-use crate::pcap::{Packet, read, segment};
 use crate::run::{PBX, replay};
+use sip_fw_e2e::pcap::{Packet, read, segment};
 
 /// Captures whose figures differ, and why: (name, key, sip-fw's figure minus the independent one).
 const DIFFER: [(&str, &str, i64); 2] = [

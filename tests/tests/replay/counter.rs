@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use sip_fw_e2e::SIP_PORT;
 use sip_fw_e2e::sip::Message;
 
-use crate::pcap::{Packet, segment};
+use sip_fw_e2e::pcap::{Packet, segment};
 
 /// What was counted, by the keys of the summary.
 pub type Counts = BTreeMap<&'static str, u64>;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::pcap::{read, segment};
 use crate::run::{PBX, data, replay};
+use sip_fw_e2e::pcap::{read, segment};
 
 #[test]
 fn the_same_capture_gives_the_same_output() {
@@ -46,7 +46,9 @@ fn kept_and_dropped_are_the_whole() {
         let (mut kept, mut gone) = (kept.into_iter().peekable(), dropped.into_iter().peekable());
         for packet in &whole {
             let from = |part: &mut std::iter::Peekable<std::vec::IntoIter<_>>| {
-                part.next_if(|other: &crate::pcap::Packet| other.data == packet.data && other.time_ns == packet.time_ns)
+                part.next_if(|other: &sip_fw_e2e::pcap::Packet| {
+                    other.data == packet.data && other.time_ns == packet.time_ns
+                })
             };
             assert!(from(&mut kept).is_some() || from(&mut gone).is_some(), "{name}: a packet is missing");
         }

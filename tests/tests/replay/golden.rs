@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use sip_fw_e2e::require_agent;
 
 use crate::corpora::{captures, local};
-use crate::pcap::read;
 use crate::run::replay;
+use sip_fw_e2e::pcap::read;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/golden.json");
 

@@ -6,7 +6,6 @@ mod corpora;
 mod counter;
 mod drops;
 mod golden;
-mod pcap;
 mod run;
 mod speed;
 mod variants;

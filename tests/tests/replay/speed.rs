@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
 
-use crate::pcap::write;
 use crate::run::replay;
+use sip_fw_e2e::pcap::write;
 
 const MESSAGES: u64 = if cfg!(debug_assertions) { 40_000 } else { 1_000_000 };
 const LIMIT: Duration = Duration::from_secs(60);

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::pcap::{ip, read, write};
 use crate::run::{PBX, data, replay};
+use sip_fw_e2e::pcap::{ip, read, write};
 
 type Wrap = fn(&[u8]) -> Vec<u8>;
 

@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("sip-fw-agent", &["sip-fw-common", "sip-fw-core"]),
     ("sip-fw-e2e", &["sip-fw-common", "sip-fw-core", "sip-fw-agent"]),
     ("sip-fw-bench", &["sip-fw-common", "sip-fw-core", "sip-fw-agent", "sip-fw-e2e"]),
+    ("sip-fw-fuzz", &["sip-fw-common", "sip-fw-core", "sip-fw-agent", "sip-fw-e2e"]),
     ("sip-fw-pages", &["sip-fw-core", "sip-fw-agent"]),
     ("xtask", &[]),
 ];

@@ -13,6 +13,7 @@ mod code;
 mod dependencies;
 mod rust;
 mod text;
+mod unsafe_list;
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,14 +43,18 @@ impl fmt::Display for Fault {
 /// Checks every rule; the error lists all faults.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let mut faults = dependencies::check(workspace)?;
+    let mut unsafe_places = unsafe_list::Places::default();
     for path in project_files(workspace)? {
         // Packet captures and other data are no text.
         let Ok(content) = fs::read_to_string(workspace.root.join(&path)) else { continue };
         faults.extend(text::check(&path, &content));
         if path.ends_with(".rs") {
             faults.extend(rust::check(&path, &content));
+            unsafe_places.add(&path, &content);
         }
     }
+    let list = fs::read_to_string(workspace.root.join(unsafe_list::LIST)).context(unsafe_list::LIST)?;
+    faults.extend(unsafe_places.check(&list));
     if faults.is_empty() {
         return Ok(());
     }

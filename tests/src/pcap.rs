@@ -6,46 +6,57 @@ use std::net::{IpAddr, SocketAddr};
 /// A packet of a capture.
 #[derive(Clone, Debug)]
 pub struct Packet {
+    /// When, in nanoseconds since 1970.
     pub time_ns: u64,
+    /// The link type.
     pub link: u32,
+    /// Its bytes.
     pub data: Vec<u8>,
 }
 
 /// What a packet carries over UDP or TCP.
 #[derive(Clone, Debug)]
 pub struct Segment {
+    /// Sender.
     pub source: SocketAddr,
+    /// Receiver.
     pub destination: SocketAddr,
+    /// TCP, else UDP.
     pub tcp: bool,
+    /// What it carries.
     pub payload: Vec<u8>,
 }
 
 /// Every packet of a little-endian pcap or pcapng file, up to where it is cut off.
 pub fn read(bytes: &[u8]) -> Vec<Packet> {
-    if bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) { read_ng(bytes) } else { read_legacy(bytes) }
+    if bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) {
+        return read_ng(bytes);
+    }
+    read_legacy(bytes).unwrap_or_else(|| panic!("magic {:x?}", u32_at(bytes, 0)))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn read_legacy(bytes: &[u8]) -> Vec<Packet> {
-    let unit_ns = match u32_at(bytes, 0) {
-        Some(0xa1b2_c3d4) => 1000,
-        Some(0xa1b2_3c4d) => 1,
-        other => panic!("magic {other:x?}"),
+/// Every packet of a little-endian pcap file, up to where it is cut off; None for any other file.
+pub fn read_legacy(bytes: &[u8]) -> Option<Vec<Packet>> {
+    let unit_ns = match u32_at(bytes, 0)? {
+        0xa1b2_c3d4 => 1000,
+        0xa1b2_3c4d => 1,
+        _ => return None,
     };
-    let link = u32_at(bytes, 20).unwrap();
+    let link = u32_at(bytes, 20)?;
     let mut packets = Vec::new();
     let mut at = 24;
     while let Some(len) = u32_at(bytes, at + 8) {
         let Some(data) = bytes.get(at + 16..at + 16 + len as usize) else { break };
-        let (seconds, fraction) = (u32_at(bytes, at).unwrap(), u32_at(bytes, at + 4).unwrap());
+        let (seconds, fraction) = (u32_at(bytes, at)?, u32_at(bytes, at + 4)?);
         let time_ns = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * unit_ns;
         packets.push(Packet { time_ns, link, data: data.to_vec() });
         at += 16 + len as usize;
     }
-    packets
+    Some(packets)
 }
 
 /// Enough for what dumpcap and tcpdump write: one section, Enhanced Packet Blocks, times in micro- or nanoseconds.
