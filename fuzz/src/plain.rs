@@ -33,6 +33,11 @@ pub fn read(bytes: &[u8]) -> Option<Expected> {
     if bytes.len() >= HEAD_BYTES || !head.split("\r\n").all(is_plain) {
         return None;
     }
+    // A folded line goes on with the one before it, which that reader leaves out where it is no header.
+    let lines: Vec<&str> = head.split("\r\n").collect();
+    if lines.windows(2).any(|pair| pair[1].starts_with(' ') && !pair[0].starts_with(' ') && !pair[0].contains(':')) {
+        return None;
+    }
     let message = Message::parse(text.as_bytes())?;
     let line = line(&message)?;
     let names = match line {

@@ -12,6 +12,7 @@ pub mod http;
 pub mod judge;
 pub mod lock;
 pub mod machine;
+pub mod model;
 pub mod netns;
 pub mod pcap;
 pub mod peers;

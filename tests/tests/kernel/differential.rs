@@ -10,6 +10,7 @@ use sip_fw_common::request;
 use sip_fw_common::sip::{Cursor, Scan, StartLine, message_start, scan, start_line, uri_user};
 
 use crate::frames::{Path, UDP4};
+use crate::random::{Random, mangle};
 use crate::rig::{Ask, Reply, Rig, source};
 
 /// What the host says of an arriving message.
@@ -98,7 +99,7 @@ fn peers() -> impl Iterator<Item = Path> {
     (0u32..).map(|i| Path { peer: (i % 250) as u8, v6: i / 250 % 2 == 1, ..UDP4 })
 }
 
-fn corpus(folder: &str) -> Vec<Vec<u8>> {
+pub fn corpus(folder: &str) -> Vec<Vec<u8>> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "data", folder].iter().collect();
     let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -145,82 +146,14 @@ fn an_unused_source_stays_unknown() {
     assert!(rig.run.tables.source(Source::v4(1)).unwrap().is_none());
 }
 
-/// xorshift64*: the same messages in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-}
-
 /// A message of pieces that mean something to the scanner, then a few random changes.
 fn generate(random: &mut Random, round: u32) -> Vec<u8> {
     let branch = format!("z9hG4bK{round}");
-    let mut text = match random.below(4) {
+    let text = match random.below(4) {
         0 => Reply::challenge(401, "n").text("REGISTER", &branch),
         1 => String::from("\r\n\r\n") + &Ask::attempt("INVITE", "n").text(&branch),
         2 => Ask::plain("OPTIONS").text(&branch),
         _ => Ask::attempt("REGISTER", "n").text(&branch),
     };
-    let pieces = [
-        "\r\n ",
-        "\n\t",
-        "\r\n",
-        "\n",
-        "\"",
-        "\\\"",
-        "\\",
-        ",",
-        ";",
-        "=",
-        " = ",
-        "nonce=\"x\"",
-        "nonce=y",
-        "cnonce=\"z\"",
-        "Via: ",
-        "v:",
-        "V : ",
-        ";branch=q",
-        "; Branch = r",
-        "Authorization: Digest ",
-        "authorization : DIGEST ",
-        "Proxy-Authorization: Digest ",
-        "WWW-Authenticate: Digest ",
-        "Proxy-Authenticate: Digest ",
-        "username=\"u\"",
-        "response=\"r\"",
-        "stale=true",
-        "STALE = \"true\"",
-        "CSeq: 1 REGISTER",
-        "CSeq:\r\n 7\r\n INVITE",
-        "User-Agent: x",
-        "aaaaaaaaaaaaaaaaaaaaaaaa",
-        "\0",
-        "\u{e9}",
-        ":",
-    ];
-    for _ in 0..random.below(12) {
-        let mut at = random.below(text.len() + 1);
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        text.insert_str(at, random.pick(&pieces));
-    }
-    let mut bytes = text.into_bytes();
-    for _ in 0..random.below(4) {
-        let at = random.below(bytes.len());
-        bytes[at] = random.next() as u8;
-    }
-    bytes.truncate(1472);
-    bytes
+    mangle(random, text.into_bytes())
 }
