@@ -59,6 +59,11 @@ pub fn read_legacy(bytes: &[u8]) -> Option<Vec<Packet>> {
     Some(packets)
 }
 
+/// A word that every such block has.
+fn word(block: &[u8], at: usize) -> u32 {
+    u32_at(block, at).unwrap_or_else(|| panic!("a block of {} bytes", block.len()))
+}
+
 /// Enough for what dumpcap and tcpdump write: one section, Enhanced Packet Blocks, times in micro- or nanoseconds.
 fn read_ng(bytes: &[u8]) -> Vec<Packet> {
     let mut interfaces: Vec<(u32, u64)> = Vec::new();
@@ -70,13 +75,12 @@ fn read_ng(bytes: &[u8]) -> Vec<Packet> {
             1 => {
                 // Option 9 is if_tsresol.
                 let nanoseconds = block.windows(5).skip(16).any(|option| option == [9, 0, 1, 0, 9]);
-                interfaces.push((u32_at(block, 8).unwrap() & 0xffff, if nanoseconds { 1 } else { 1000 }));
+                interfaces.push((word(block, 8) & 0xffff, if nanoseconds { 1 } else { 1000 }));
             }
             6 => {
-                let word = |at| u32_at(block, at).unwrap();
-                let (link, unit_ns) = interfaces[word(8) as usize];
-                let ticks = u64::from(word(12)) << 32 | u64::from(word(16));
-                let data = block[28..28 + word(20) as usize].to_vec();
+                let (link, unit_ns) = interfaces[word(block, 8) as usize];
+                let ticks = u64::from(word(block, 12)) << 32 | u64::from(word(block, 16));
+                let data = block[28..28 + word(block, 20) as usize].to_vec();
                 packets.push(Packet { time_ns: ticks * unit_ns, link, data });
             }
             _ => {}

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::fuzz;
 use crate::licences;
 use crate::process;
 use crate::setup::{self, Needs};
@@ -34,7 +33,6 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
         let arguments = ["doc", "--workspace", "--exclude", "sip-fw-ebpf", "--no-deps"];
         process::run(workspace.cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings"))
     }));
-    check(fuzz::short(workspace, &mut steps));
     check(steps.quiet("licences", |_| licences::run(workspace)));
     if process::which("cargo-deny").is_some() {
         check(steps.stream("cargo-deny", || {

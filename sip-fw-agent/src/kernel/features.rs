@@ -6,7 +6,7 @@ use aya::sys::{BpfHelper, is_helper_supported};
 
 use super::{KernelError, tcx_programs};
 
-/// The first version of Linux that has all of [`NEEDED`].
+/// The first version of Linux that has all of what the programs need.
 pub const OLDEST_LINUX: &str = "5.18";
 
 /// What the programs cannot do without, and the version that brought it.

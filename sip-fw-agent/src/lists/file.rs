@@ -92,7 +92,7 @@ pub fn read(path: &Path) -> Result<Vec<IpNet>, Vec<FileError>> {
 ///
 /// # Errors
 ///
-/// As [`read`].
+/// When it contains other things than addresses, prefixes and comments: every such line.
 pub fn parse(bytes: &[u8]) -> Result<Vec<IpNet>, Vec<FileError>> {
     let mut nets = Vec::new();
     let mut wrong = Vec::new();

@@ -26,7 +26,7 @@ impl Model {
         // What hides its ports may be for a service.
         let hidden = transport == Err(Reason::Malformed);
         if service.is_none() && self.settings().scope_host == 0 && !hidden {
-            return transport.map_or_else(|reason| reason, |transport| self.to_no_service(frame, &ip, transport));
+            return transport.map_or_else(|reason| reason, |transport| self.without_service(frame, &ip, transport));
         }
         let peer = self.source(ip.source);
         let action = self.access(&ip, peer, service);
@@ -47,7 +47,7 @@ impl Model {
             Ok(transport) => transport,
             Err(reason) => return reason,
         };
-        let Some(service) = service else { return self.to_no_service(frame, &ip, transport) };
+        let Some(service) = service else { return self.without_service(frame, &ip, transport) };
         let mut passes = closed.is_none();
         if self.is_sip(service) {
             if transport.payload_len != 0 && !self.is_within_rate(peer, service) {
@@ -66,7 +66,7 @@ impl Model {
     }
 
     /// To a port of no service comes at most an answer over TCP, from whom this host called.
-    fn to_no_service(&mut self, frame: &[u8], ip: &Ip, transport: Transport) -> Reason {
+    fn without_service(&mut self, frame: &[u8], ip: &Ip, transport: Transport) -> Reason {
         let peer = self.source(ip.source);
         let Transport { tcp, payload_len, source_port: peer_port, .. } = transport;
         let called = self.service_at(tcp, peer_port).filter(|service| self.is_sip(*service));

@@ -58,18 +58,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Seconds for each target where a find is not what is looked for, but whether the targets still work.
-const SHORT_SECONDS: u64 = 4;
-
-/// A short round of all targets, on a machine that is set up.
-pub fn short(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
-    let outcomes = fuzz(workspace, steps, &chosen(workspace, &[])?, SHORT_SECONDS, 2)?;
-    match outcomes.iter().find(|outcome| outcome.find.is_some()) {
-        Some(found) => bail!("{}", found.advice()),
-        None => Ok(()),
-    }
-}
-
 fn fuzz(workspace: &Workspace, steps: &mut Steps, targets: &[String], seconds: u64, jobs: u8) -> Result<Vec<Outcome>> {
     let programs = steps.stream("build of the fuzz targets", || cargo_fuzz::build(workspace))?;
     let round =
