@@ -8,7 +8,7 @@ use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use sip_fw_common::abi::{
     Asked, Ban, BanOrigin, Event, EventKind, Evidence, Known, Live, Method, Nonce, Peer, ServiceKind, Settings, Source,
-    Transaction, TransactionKey, port_slot,
+    Transaction, TransactionKey,
 };
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
@@ -31,7 +31,7 @@ pub fn run(context: &TcContext) {
     let plain = PlainUdp::of(&packet);
     if plain.is_plain()
         && let Some(gate) = tables::gate()
-        && !gate.may_be_served(port_slot(false, plain.source_port()))
+        && !tables::may_be_served(gate, false, plain.source_port())
     {
         tables::record(Reason::OutOther, packet.size());
         return;
@@ -57,9 +57,7 @@ fn look(context: &TcContext, place: &mut Place) -> bool {
     let Ok(transport) = wire::transport(packet, &ip) else { return false };
     let Some(gate) = tables::gate() else { return false };
     let Transport { tcp, source_port, destination_port, .. } = transport;
-    if !gate.may_be_served(port_slot(tcp, source_port))
-        && !(tcp && gate.may_be_served(port_slot(true, destination_port)))
-    {
+    if !tables::may_be_served(gate, tcp, source_port) && !(tcp && tables::may_be_served(gate, true, destination_port)) {
         return false;
     }
     tables::rules().is_some_and(|rules| find_message(&rules, &ip, &transport, place))

@@ -33,7 +33,7 @@ pub fn run(context: &XdpContext) -> u32 {
     if plain.is_plain()
         && let (Some(gate), Some(live)) = (tables::gate(), tables::live())
     {
-        if !gate.may_be_served(port_slot(false, plain.destination_port())) {
+        if !tables::may_be_served(gate, false, plain.destination_port()) {
             tables::record(Reason::NoService, packet.size());
             return XDP_PASS;
         }
@@ -79,9 +79,9 @@ fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
     let transport = wire::transport(packet, &ip);
     let (Some(gate), Some(live)) = (tables::gate(), tables::live()) else { return Reason::NoService as u32 };
     if let Ok(transport) = &transport {
-        let is_for_service = gate.may_be_served(port_slot(transport.tcp, transport.destination_port));
+        let is_for_service = tables::may_be_served(gate, transport.tcp, transport.destination_port);
         // What comes from a TCP port of a service may answer this host.
-        if !is_for_service && !(transport.tcp && gate.may_be_served(port_slot(true, transport.source_port))) {
+        if !is_for_service && !(transport.tcp && tables::may_be_served(gate, true, transport.source_port)) {
             return Reason::NoService as u32;
         }
         if is_for_service && !is_free && gate.drops_at_once != 0 {

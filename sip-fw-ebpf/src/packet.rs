@@ -87,7 +87,7 @@ pub fn flip(context: &XdpContext, at: u32) {
 /// Hides a value from the compiler, not from the verifier. Keeps an address in one register: the verifier knows only
 /// the register that was compared with the packet's end.
 #[inline(always)]
-fn pinned(mut address: usize) -> usize {
+pub fn pinned(mut address: usize) -> usize {
     // SAFETY: moves a register onto itself.
     unsafe { asm!("{0} = {0}", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
     address

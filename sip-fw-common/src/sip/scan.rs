@@ -84,15 +84,14 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
     let mut steps = 0;
     while steps < SCAN_CHUNK_STEPS {
         steps += 1;
-        at = at.wrapping_add(zero);
+        // Twice the buffer: a step may lead behind its end, and must not come back to its start.
+        at = at.wrapping_add(zero) & (2 * HEAD_BYTES as u64 - 1);
         state = state.wrapping_add(zero) & STATES;
         begin = begin.wrapping_add(zero);
         field = field.wrapping_add(zero);
-        // Before the mask, which would lead from behind the buffer's end to its start.
         if at >= len {
             return false;
         }
-        at &= HEAD_BYTES as u64 - 1;
         let via = state & IN_VIA;
         let place = state & !IN_VIA;
         let mut word = head.word(at);

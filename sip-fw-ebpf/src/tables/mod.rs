@@ -16,7 +16,7 @@ use sip_fw_common::reason::Reason;
 
 pub use self::held_back::{admit, is_shunned, is_signed};
 pub use self::peers::{answered, ask, await_answers, is_peer, is_peer_but_no_upstream, known, was_asked, welcome};
-pub use self::rules::{Rules, gate, live, rules};
+pub use self::rules::{Rules, gate, live, may_be_served, rules};
 use crate::atomic::Shared;
 use crate::maps::{
     BAN_PREFIXES, BANS, COUNTERS, EVENTS, NONCES, SCRATCH_EGRESS, SCRATCH_INGRESS, SOURCES, STRIKES, Scratch,

@@ -9,6 +9,7 @@ use sip_fw_common::limits::VERDICTS_MAX;
 use sip_fw_common::rules::{self, Decision, Header, LEAF_WORDS, Page, Pages, ServiceEntry, Who};
 
 use crate::maps::{GATE, LIVE, RULE_SETS, RuleSetPages, VERDICTS, Verdict};
+use crate::packet::pinned;
 
 /// What is in force for one packet.
 pub struct Rules {
@@ -39,6 +40,13 @@ pub fn rules() -> Option<Rules> {
 #[inline(always)]
 pub fn gate() -> Option<&'static Gate> {
     GATE.get(0)
+}
+
+/// Whether a port may be a service's.
+#[inline(always)]
+pub fn may_be_served(gate: &Gate, tcp: bool, port: u16) -> bool {
+    // What the compiler knows of the slot it uses to remove a mask that the verifier of 6.1 needs.
+    gate.may_be_served(pinned(port_slot(tcp, port) as usize) as u32)
 }
 
 /// A page of a rule set.
