@@ -1,4 +1,4 @@
-//! Asterisk from a debootstrapped Debian sid, because Debian 12 has none.
+//! Asterisk from a debootstrapped Debian sid, because Debian 12 has none. One per machine at a time.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
 
 use super::kamailio::answers;
+use crate::lock::MachineLock;
 use crate::netns::Host;
 use crate::process::Process;
 use crate::require::missing;
@@ -20,7 +20,7 @@ const MODULES: &str = include_str!("../../data/asterisk/modules.conf");
 const LOGGER: &str = include_str!("../../data/asterisk/logger.conf");
 const EXTENSIONS: &str = include_str!("../../data/asterisk/extensions.conf");
 
-/// Where each finds its own folder, inside the chroot.
+/// Where it runs, inside the chroot.
 const PLACE: &str = "/tmp/sip-fw-e2e";
 
 /// The chroot with Asterisk in it; see `require::missing` for what happens if there is none.
@@ -38,18 +38,21 @@ pub fn find_asterisk() -> Option<PathBuf> {
 #[derive(Debug)]
 pub struct Asterisk {
     process: Process,
-    place: TempDir,
+    place: PathBuf,
+    _lock: MachineLock,
 }
 
 impl Asterisk {
     /// Starts it on every address of `host` and waits until it answers.
     pub fn start(host: &Host, chroot: &Path) -> Result<Self> {
-        let place = TempDir::with_prefix("sip-fw-e2e-asterisk-")?;
+        let lock = MachineLock::take("asterisk")?;
+        let place = chroot.join(PLACE.trim_start_matches('/'));
+        let _ = fs::remove_dir_all(&place);
         for folder in ["etc", "run", "log", "spool", "lib"] {
-            fs::create_dir(place.path().join(folder))?;
+            fs::create_dir_all(place.join(folder)).with_context(|| format!("in {}", place.display()))?;
         }
         // Its documentation and sounds are looked up under astvarlibdir, too.
-        symlink("/var/lib/asterisk/documentation", place.path().join("lib/documentation")).ok();
+        symlink("/var/lib/asterisk/documentation", place.join("lib/documentation")).ok();
         let files = [
             ("pjsip.conf", PJSIP),
             ("asterisk.conf", ASTERISK),
@@ -58,18 +61,16 @@ impl Asterisk {
             ("extensions.conf", EXTENSIONS),
         ];
         for (name, text) in files {
-            fs::write(place.path().join("etc").join(name), text)?;
+            fs::write(place.join("etc").join(name), text)?;
         }
-        fs::create_dir_all(chroot.join(PLACE.trim_start_matches('/')))?;
-        // A PID namespace and a mount namespace of its own: what is mounted goes when it goes, and so do all of its processes.
+        // A PID namespace and a mount namespace of its own: /proc inside goes when it goes, and so do all of its processes.
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "sh", "-c"]);
         command.arg(format!(
-            "mount --bind \"$1\" \"$0{PLACE}\" && mount -t proc proc \"$0/proc\" && \
-             exec chroot \"$0\" asterisk -f -C {PLACE}/etc/asterisk.conf"
+            "mount -t proc proc \"$0/proc\" && exec chroot \"$0\" asterisk -f -C {PLACE}/etc/asterisk.conf"
         ));
-        command.arg(chroot).arg(place.path());
-        let mut asterisk = Self { process: host.spawn(command)?, place };
+        command.arg(chroot);
+        let mut asterisk = Self { process: host.spawn(command)?, place, _lock: lock };
         let mut ended = None;
         let ready = wait_for("Asterisk to answer", 2 * PATIENCE, || {
             ended = asterisk.process.ended();
@@ -82,7 +83,7 @@ impl Asterisk {
 
     /// Its messages, and its security events.
     pub fn log(&self) -> String {
-        let read = |name: &str| fs::read_to_string(self.place.path().join("log").join(name)).unwrap_or_default();
+        let read = |name: &str| fs::read_to_string(self.place.join("log").join(name)).unwrap_or_default();
         format!("{}{}{}", read("messages"), read("security"), self.process.stderr())
     }
 }
@@ -90,5 +91,6 @@ impl Asterisk {
 impl Drop for Asterisk {
     fn drop(&mut self) {
         self.process.kill_inner();
+        let _ = fs::remove_dir_all(&self.place);
     }
 }
