@@ -57,7 +57,8 @@ fn look(context: &TcContext, place: &mut Place) -> bool {
     let Ok(transport) = wire::transport(packet, &ip) else { return false };
     let Some(gate) = tables::gate() else { return false };
     let Transport { tcp, source_port, destination_port, .. } = transport;
-    if !tables::may_be_served(gate, tcp, source_port) && !(tcp && tables::may_be_served(gate, true, destination_port)) {
+    let is_called = tcp && tables::may_be_served(gate, true, destination_port);
+    if !(is_called || tables::may_be_served(gate, tcp, source_port)) {
         return false;
     }
     tables::rules().is_some_and(|rules| find_message(&rules, &ip, &transport, place))

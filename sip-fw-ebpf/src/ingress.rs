@@ -5,9 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use sip_fw_common::abi::{
-    Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Source, TransactionKey, port_slot,
-};
+use sip_fw_common::abi::{Event, EventKind, Method, PeerKey, PrefixKey, ServiceKind, Source, TransactionKey};
 use sip_fw_common::bucket::Admission;
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
@@ -81,7 +79,8 @@ fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
     if let Ok(transport) = &transport {
         let is_for_service = tables::may_be_served(gate, transport.tcp, transport.destination_port);
         // What comes from a TCP port of a service may answer this host.
-        if !is_for_service && !(transport.tcp && tables::may_be_served(gate, true, transport.source_port)) {
+        let may_answer = transport.tcp && tables::may_be_served(gate, true, transport.source_port);
+        if !(is_for_service || may_answer) {
             return Reason::NoService as u32;
         }
         if is_for_service && !is_free && gate.drops_at_once != 0 {

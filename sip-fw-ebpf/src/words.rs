@@ -24,6 +24,6 @@ pub fn copy<T: Copy>(from: *const T, to: *mut T) {
 }
 
 const fn words<T>() -> usize {
-    const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8) };
+    const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() == 8) };
     size_of::<T>() / 8
 }
