@@ -202,8 +202,8 @@ fn message(context: &TcContext, place: &Place) -> Reason {
     event.tcp = asked.tcp;
     event.observed = settings.observe as u8;
     event.known = Known::Nobody as u8;
-    words::copy(&raw const asked.user, &raw mut event.user);
-    words::copy(&raw const asked.user_agent, &raw mut event.user_agent);
+    words::copy(&asked.user, &mut event.user);
+    words::copy(&asked.user_agent, &mut event.user_agent);
     match outcome {
         Outcome::Provisional => Reason::OutUnjudged,
         Outcome::Challenge => {

@@ -65,8 +65,9 @@ const READ: u32 = 1 << 8;
 /// Beside a reason: the packet would be dropped, but for the mode.
 const CLOSED: u32 = 1 << 9;
 
-/// Looks at a packet up to its message. `is_free`: its very source is known not to be banned. A reason, and [`READ`] and [`CLOSED`]. A function of its own, for a stack of its own:
-/// Linux 6.1 adds up at most 512 bytes over all calls, and reading a message takes most of them.
+/// Looks at a packet up to its message: a reason, and [`READ`] and [`CLOSED`]. `is_free`: its very source is known not to be banned.
+/// A function of its own, for a stack of its own: Linux 6.1 adds up at most 512 bytes over all calls, and reading a message takes
+/// most of them.
 #[inline(never)]
 fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
     let packet = &View::ingress(context);
@@ -90,6 +91,7 @@ fn look(context: &XdpContext, place: &mut Place, mut is_free: bool) -> u32 {
             is_free = true;
         }
     }
+    // As in `run`.
     let is_free = (u32::from(is_free) ^ live.zero) & 1 != 0;
     match tables::rules() {
         Some(rules) => inspect(&rules, packet, &ip, transport, is_free, place),

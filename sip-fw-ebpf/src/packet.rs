@@ -171,7 +171,7 @@ impl Place {
     /// No message yet.
     #[inline(always)]
     pub fn nowhere(place: &mut MaybeUninit<Self>) -> &mut Self {
-        words::clear(place.as_mut_ptr());
+        words::clear(place);
         // SAFETY: every word was written; integers and flags are valid as zeroes.
         unsafe { place.assume_init_mut() }
     }

@@ -1,10 +1,11 @@
 //! Runs the scanner chunk by chunk.
 
 use core::ffi::{c_long, c_void};
+use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::bpf_loop;
 use sip_fw_common::limits::SCAN_CHUNKS_MAX;
-use sip_fw_common::sip::{Cursor, scan_chunk};
+use sip_fw_common::sip::{Cursor, Scan, scan_chunk};
 
 use crate::maps::Scratch;
 use crate::{tables, words};
@@ -14,7 +15,8 @@ use crate::{tables, words};
 pub fn request(scratch: &mut Scratch, cursor: Cursor) {
     // Not word by word: what that leaves in registers makes the verifier of Linux 6.1 walk the scan once for each method.
     scratch.cursor = cursor;
-    words::clear(&raw mut scratch.scan);
+    // SAFETY: a scan is integers alone, valid as zeroes.
+    words::clear(unsafe { &mut *(&raw mut scratch.scan).cast::<MaybeUninit<Scan>>() });
     run(request_chunk);
 }
 
@@ -22,7 +24,8 @@ pub fn request(scratch: &mut Scratch, cursor: Cursor) {
 #[inline(always)]
 pub fn response(scratch: &mut Scratch, cursor: Cursor) {
     scratch.cursor = cursor;
-    words::clear(&raw mut scratch.scan);
+    // SAFETY: a scan is integers alone, valid as zeroes.
+    words::clear(unsafe { &mut *(&raw mut scratch.scan).cast::<MaybeUninit<Scan>>() });
     run(response_chunk);
 }
 

@@ -217,8 +217,8 @@ pub fn remember(key: &TransactionKey, transaction: &Transaction) -> Remembered {
         (*known).tcp = transaction.tcp;
         (*known).credentials = transaction.credentials;
         (*known).credit = transaction.credit;
-        words::copy(&raw const transaction.user, &raw mut (*known).user);
-        words::copy(&raw const transaction.user_agent, &raw mut (*known).user_agent);
+        words::copy(&transaction.user, &mut (*known).user);
+        words::copy(&transaction.user_agent, &mut (*known).user_agent);
         Shared::new(&raw mut (*known).asked).add(1);
     }
     Remembered::New
@@ -403,7 +403,7 @@ pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u
 pub fn send(event: &Event) {
     match EVENTS.reserve::<Event>(0) {
         Some(mut room) => {
-            words::copy(event, room.as_mut_ptr());
+            words::write(event, &mut room);
             let urgent = event.kind == EventKind::Ban as u8;
             room.submit(if urgent { u64::from(BPF_RB_FORCE_WAKEUP) } else { 0 });
         }
