@@ -408,11 +408,11 @@ fn protected(policy: &Policy) -> Option<(Bed, Registrar, Agent)> {
 }
 
 fn udp(bed: &Bed, address: IpAddr, port: u16) -> UdpSocket {
-    bed.pbx.namespace().within(|| UdpSocket::bind(SocketAddr::new(address, port))).unwrap().unwrap()
+    bed.pbx.namespace().open(|| UdpSocket::bind(SocketAddr::new(address, port))).unwrap()
 }
 
 fn tcp(bed: &Bed, address: IpAddr, port: u16) -> TcpListener {
-    bed.pbx.namespace().within(|| TcpListener::bind(SocketAddr::new(address, port))).unwrap().unwrap()
+    bed.pbx.namespace().open(|| TcpListener::bind(SocketAddr::new(address, port))).unwrap()
 }
 
 fn tc(bed: &Bed, arguments: &[&str]) {

@@ -226,9 +226,9 @@ impl<'a> Cable<'a> {
              neigh replace {NEAR} lladdr {NEAR_MAC} dev far0\n"
         );
         far.ip_batch(&addresses).unwrap();
-        let bind = |address: &str| far.within(|| UdpSocket::bind((address, 0))).unwrap().unwrap();
+        let bind = |address: &str| far.open(|| UdpSocket::bind((address, 0))).unwrap();
         let (banned, other) = (bind(BANNED), bind(OTHER));
-        let receiver = bed.pbx.namespace().within(|| UdpSocket::bind("0.0.0.0:5060")).unwrap().unwrap();
+        let receiver = bed.pbx.namespace().open(|| UdpSocket::bind("0.0.0.0:5060")).unwrap();
         receiver.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         Self { bed, far, banned, other, receiver }
     }

@@ -75,7 +75,7 @@ impl Cast {
         let SocketAddr::V4(target) = address else { anyhow::bail!("{address} is not IPv4") };
         let (carrier, interface) = (bed.carrier.address(Family::V4), bed.pbx.interface());
         bed.pbx.namespace().ip_batch(&format!("route replace {WORLD_NET} via {carrier} dev {interface} onlink\n"))?;
-        let pbx = bed.pbx.namespace().within(|| UdpSocket::bind(address))?.context("bind the PBX")?;
+        let pbx = bed.pbx.namespace().open(|| UdpSocket::bind(address)).context("bind the PBX")?;
         pbx.set_read_timeout(Some(PATIENCE))?;
         let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(IPPROTO_RAW)));
         let sources = bed.spoofer.namespace().within(open)?.context("raw socket")?;

@@ -36,7 +36,7 @@ impl Client {
     pub fn open(host: &Host, local: SocketAddr, peer: SocketAddr, transport: Transport) -> Result<Self> {
         let link = host
             .namespace()
-            .within(|| connect(local, peer, transport))?
+            .open(|| connect(local, peer, transport))
             .with_context(|| format!("{transport} from {local} to {peer}"))?;
         let local = match &link {
             Link::Udp(socket) => socket.local_addr()?,

@@ -101,7 +101,7 @@ impl Pairs {
         target: SocketAddr,
         rate: u32,
     ) -> anyhow::Result<Self> {
-        let inbox = receiver.namespace().within(|| UdpSocket::bind(target))?.context("bind the receiver")?;
+        let inbox = receiver.namespace().open(|| UdpSocket::bind(target)).context("bind the receiver")?;
         setsockopt(&inbox, RcvBufForce, &RECEIVE_BYTES).context("SO_RCVBUFFORCE")?;
         inbox.set_read_timeout(Some(POLL))?;
         let open = |source| -> Result<UdpSocket> {

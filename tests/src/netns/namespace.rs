@@ -1,15 +1,20 @@
 //! One named network namespace: made, entered, removed.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::sched::{CloneFlags, setns};
 
+use crate::wait::{PATIENCE, check_interrupt};
+
 const FOLDER: &str = "/run/netns";
+
+const POLL: Duration = Duration::from_millis(10);
 
 /// A network namespace that exists as long as this value.
 #[derive(Debug)]
@@ -54,6 +59,21 @@ impl Namespace {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })
+    }
+
+    /// Opens sockets inside the namespace, as `within` does, and waits while an address is still in use: a child that another
+    /// thread forks holds every descriptor until its exec, those that are closed here meanwhile among them.
+    pub fn open<T: Send>(&self, open: impl Fn() -> io::Result<T> + Sync) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.within(&open)? {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                    thread::sleep(POLL)
+                }
+                opened => return Ok(opened?),
+            }
+            check_interrupt()?;
+        }
     }
 
     /// Sets kernel parameters (`net.…` with slashes) inside the namespace.

@@ -51,7 +51,7 @@ impl Dns {
         for family in Family::BOTH {
             let address = Self::address(host, family);
             let socket =
-                host.namespace().within(|| UdpSocket::bind(address))?.with_context(|| format!("bind {address}"))?;
+                host.namespace().open(|| UdpSocket::bind(address)).with_context(|| format!("bind {address}"))?;
             socket.set_read_timeout(Some(POLL))?;
             let shared = Arc::clone(&dns.shared);
             dns.threads.push(thread::spawn(move || shared.serve(&socket)));

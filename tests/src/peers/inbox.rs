@@ -82,8 +82,7 @@ impl Inbox {
 /// A syslog socket for datagrams on `port` of the first address of `host`; reads give up after a moment.
 pub fn syslog_udp(host: &Host, family: Family, port: u16) -> Result<UdpSocket> {
     let address = SocketAddr::new(host.address(family), port);
-    let socket =
-        host.namespace().within(|| UdpSocket::bind(address))?.with_context(|| format!("listen on {address}"))?;
+    let socket = host.namespace().open(|| UdpSocket::bind(address)).with_context(|| format!("listen on {address}"))?;
     socket.set_read_timeout(Some(POLL))?;
     Ok(socket)
 }

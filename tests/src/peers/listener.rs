@@ -30,10 +30,8 @@ impl Listener {
         let mut listener = Self { stop: Arc::default(), threads: Vec::new() };
         for family in Family::BOTH {
             let address = SocketAddr::new(host.address(family), port);
-            let socket = host
-                .namespace()
-                .within(|| TcpListener::bind(address))?
-                .with_context(|| format!("listen on {address}"))?;
+            let socket =
+                host.namespace().open(|| TcpListener::bind(address)).with_context(|| format!("listen on {address}"))?;
             socket.set_nonblocking(true)?;
             let (stop, serve) = (Arc::clone(&listener.stop), serve.clone());
             listener.threads.push(thread::spawn(move || accept(&socket, &stop, &serve)));

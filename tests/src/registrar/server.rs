@@ -46,7 +46,7 @@ impl Registrar {
             let address = host.sip(family);
             let (udp, tcp) = host
                 .namespace()
-                .within(|| -> std::io::Result<_> { Ok((UdpSocket::bind(address)?, TcpListener::bind(address)?)) })?
+                .open(|| Ok((UdpSocket::bind(address)?, TcpListener::bind(address)?)))
                 .with_context(|| format!("listen on {address}"))?;
             SockRef::from(&udp).set_recv_buffer_size(RECEIVE_BYTES)?;
             udp.set_read_timeout(Some(POLL))?;

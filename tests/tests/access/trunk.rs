@@ -52,7 +52,7 @@ fn a_trunk_is_learned_behind_a_closed_door(family: Family) {
 fn forged_answers_teach_nothing(family: Family) {
     let Some(scene) = protected(&policy("allow", learned())) else { return };
     let bed = &scene.bed;
-    let _mute = bed.carrier.namespace().within(|| UdpSocket::bind(bed.carrier.sip(family))).unwrap().unwrap();
+    let _mute = bed.carrier.namespace().open(|| UdpSocket::bind(bed.carrier.sip(family))).unwrap();
     let mut trunk = Client::open(&bed.pbx, bed.pbx.sip(family), bed.carrier.sip(family), Transport::Udp).unwrap();
     let mut spoofer = Spoofer::new(&bed.spoofer, &bed.pbx).unwrap();
     for method in ["REGISTER", "OPTIONS", "INVITE"] {

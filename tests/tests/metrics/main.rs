@@ -96,7 +96,7 @@ fn a_port_that_is_taken_keeps_nothing_from_starting() {
     let Some(binary) = require_agent() else { return };
     let bed = Bed::new().unwrap();
     let address: SocketAddr = LISTEN.parse().unwrap();
-    let other = bed.pbx.namespace().within(|| TcpListener::bind(address).unwrap()).unwrap();
+    let other = bed.pbx.namespace().open(|| TcpListener::bind(address)).unwrap();
     let agent = Agent::start(binary, &bed, &policy(&listen(LISTEN))).unwrap();
     agent.wait_for_event("degraded", "[metrics] listen: 127.0.0.1:9469: Address already in use").unwrap();
     drop(other);
