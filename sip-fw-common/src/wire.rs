@@ -1,6 +1,7 @@
 //! Ethernet, VLAN, IPv4, IPv6, UDP and TCP, as far as the programs read them: the two addresses, the two ports, and
 //! where the payload begins and ends.
 
+use crate::abi::Source;
 use crate::limits::{IPV6_EXTENSIONS_MAX, VLAN_TAGS_MAX};
 use crate::reason::Reason;
 
@@ -227,64 +228,94 @@ pub fn transport(packet: &(impl Packet + ?Sized), ip: &Ip) -> Result<Transport, 
     Ok(Transport { tcp, source_port: (ports >> 16) as u16, destination_port: ports as u16, payload, payload_len })
 }
 
-/// What most packets are: a whole UDP datagram in IPv4 without tags, options or fragments, whose lengths agree. In one number, all
-/// zero for any other packet: the verifier wants no fields that are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlainUdp(u64);
+/// What most packets are: a whole UDP datagram in IP without tags, options, extensions or fragments, whose lengths agree. All zero
+/// for any other packet: the verifier wants no fields that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PlainUdp {
+    /// A [`Source`] that is not cut yet.
+    source: u64,
+    /// The two ports, and the bits below.
+    ports: u64,
+}
 
 impl PlainUdp {
+    const IS_PLAIN: u64 = 1 << 32;
+    const IS_V6: u64 = 1 << 33;
+
     /// Reads a plain datagram. [`ip`] and [`transport`] read the same of it, and take longer.
     #[inline(always)]
     pub fn of(packet: &(impl Packet + ?Sized)) -> Self {
-        Self(Self::read(packet).unwrap_or(0))
+        let read = match packet.u16(field::ETHERTYPE) {
+            Some(ETHERTYPE_V4) => Self::v4(packet),
+            Some(ETHERTYPE_V6) => Self::v6(packet),
+            _ => None,
+        };
+        read.unwrap_or_default()
     }
 
     /// Whether it is one.
     #[inline(always)]
     #[must_use]
     pub const fn is_plain(self) -> bool {
-        self.0 != 0
+        self.ports & Self::IS_PLAIN != 0
     }
 
-    /// Source address, in host order.
+    /// Whom it is from, as far as the mask lets see it of IPv6.
     #[inline(always)]
     #[must_use]
-    pub const fn source(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub const fn source(self, ipv6_mask: u64) -> Source {
+        let mask = if self.ports & Self::IS_V6 == 0 { u64::MAX } else { ipv6_mask };
+        Source { bits: self.source & mask }
     }
 
     /// Source port.
     #[inline(always)]
     #[must_use]
     pub const fn source_port(self) -> u16 {
-        (self.0 >> 16) as u16
+        (self.ports >> 16) as u16
     }
 
     /// Destination port.
     #[inline(always)]
     #[must_use]
     pub const fn destination_port(self) -> u16 {
-        self.0 as u16
+        self.ports as u16
     }
 
     #[inline(always)]
-    fn read(packet: &(impl Packet + ?Sized)) -> Option<u64> {
-        const V4: u64 = field::ETHERNET_LEN;
-        const UDP: u64 = V4 + 20;
-        let is_plain = packet.u16(field::ETHERTYPE)? == ETHERTYPE_V4
-            && packet.u8(V4)? == 0x45
-            && packet.u16(V4 + field::V4_FRAGMENT)? & 0x3fff == 0
-            && packet.u8(V4 + field::V4_PROTOCOL)? == PROTOCOL_UDP;
+    fn v4(packet: &(impl Packet + ?Sized)) -> Option<Self> {
+        const IP: u64 = field::ETHERNET_LEN;
+        let is_plain = packet.u8(IP)? == 0x45
+            && packet.u16(IP + field::V4_FRAGMENT)? & 0x3fff == 0
+            && packet.u8(IP + field::V4_PROTOCOL)? == PROTOCOL_UDP;
         if !is_plain {
             return None;
         }
-        let ip_end = end(packet, V4 + u64::from(packet.u16(V4 + field::V4_TOTAL_LEN)?));
-        let udp = packet.u64(UDP)?;
-        let said = udp >> 16 & 0xffff;
-        if said < field::UDP_LEN || UDP + said > ip_end {
+        let ip_end = end(packet, IP + u64::from(packet.u16(IP + field::V4_TOTAL_LEN)?));
+        let ports = Self::ports(packet, IP + 20, ip_end)?;
+        Some(Self { source: Source::v4(packet.u32(IP + field::V4_SOURCE)?).bits, ports })
+    }
+
+    #[inline(always)]
+    fn v6(packet: &(impl Packet + ?Sized)) -> Option<Self> {
+        const IP: u64 = field::ETHERNET_LEN;
+        if packet.u8(IP + field::V6_NEXT)? != PROTOCOL_UDP {
             return None;
         }
-        Some(u64::from(packet.u32(V4 + field::V4_SOURCE)?) << 32 | udp >> 32)
+        let ip_end = end(packet, IP + field::V6_LEN + u64::from(packet.u16(IP + field::V6_PAYLOAD_LEN)?));
+        let ports = Self::ports(packet, IP + field::V6_LEN, ip_end)? | Self::IS_V6;
+        Some(Self { source: packet.u64(IP + field::V6_SOURCE)?, ports })
+    }
+
+    /// What the UDP header at this offset says, if its length fits.
+    #[inline(always)]
+    fn ports(packet: &(impl Packet + ?Sized), at: u64, ip_end: u64) -> Option<u64> {
+        let udp = packet.u64(at)?;
+        let said = udp >> 16 & 0xffff;
+        if said < field::UDP_LEN || at + said > ip_end {
+            return None;
+        }
+        Some(udp >> 32 | Self::IS_PLAIN)
     }
 }
 
@@ -343,35 +374,66 @@ mod tests {
         frame
     };
 
+    /// The same over IPv6, from 2001:db8:0:7::1.
+    const PLAIN_V6: [u8; 72] = {
+        let mut frame = [0; 72];
+        let head = [0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 17, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1];
+        let mut at = 0;
+        while at < head.len() {
+            frame[12 + at] = head[at];
+            at += 1;
+        }
+        let udp = [0x13, 0xc4, 0x2e, 0xe0, 0, 16];
+        at = 0;
+        while at < udp.len() {
+            frame[54 + at] = udp[at];
+            at += 1;
+        }
+        frame
+    };
+
     #[test]
     fn a_plain_datagram_is_read() {
-        let plain = PlainUdp::of(&PLAIN[..]);
-        assert!(plain.is_plain());
-        assert_eq!((plain.source(), plain.source_port(), plain.destination_port()), (0xcb00_7107, 5060, 12_000));
+        let [v4, v6] = [Source::v4(0xcb00_7107), Source::v6(0x2001_0db8_0000_0000, u64::MAX << 16)];
+        for (frame, source) in [(&PLAIN[..], v4), (&PLAIN_V6[..], v6)] {
+            let plain = PlainUdp::of(frame);
+            assert!(plain.is_plain());
+            assert_eq!((plain.source_port(), plain.destination_port()), (5060, 12_000));
+            assert_eq!(plain.source(u64::MAX << 16), source);
+        }
     }
 
     #[test]
     fn what_is_read_at_once_is_what_is_read_step_by_step() {
-        let mut plain_ones = 0;
-        for len in 0..=PLAIN.len() {
-            for at in 12..42 {
-                for value in 0..=255 {
-                    let mut frame = PLAIN;
-                    frame[at] = value;
-                    let frame = &frame[..len];
-                    let plain = PlainUdp::of(frame);
-                    if !plain.is_plain() {
-                        continue;
+        for whole in [&PLAIN[..], &PLAIN_V6[..]] {
+            let mut plain_ones = 0;
+            for len in 0..=whole.len() {
+                for at in 12..whole.len().min(62) {
+                    for value in 0..=255 {
+                        let mut frame = whole.to_vec();
+                        frame[at] = value;
+                        plain_ones += usize::from(is_read_the_same(&frame[..len]));
                     }
-                    plain_ones += 1;
-                    let ip = ip(frame).unwrap();
-                    let transport = transport(frame, &ip).unwrap();
-                    assert_eq!(ip.source, Address::V4(plain.source()), "{at} {value} {len}");
-                    let ports = (transport.tcp, transport.source_port, transport.destination_port);
-                    assert_eq!(ports, (false, plain.source_port(), plain.destination_port()), "{at} {value} {len}");
                 }
             }
+            assert!(plain_ones > 10_000, "{plain_ones}");
         }
-        assert!(plain_ones > 10_000, "{plain_ones}");
+    }
+
+    /// False if it is not plain.
+    fn is_read_the_same(frame: &[u8]) -> bool {
+        let plain = PlainUdp::of(frame);
+        if !plain.is_plain() {
+            return false;
+        }
+        let ip = ip(frame).unwrap();
+        let Transport { tcp, source_port, destination_port, .. } = transport(frame, &ip).unwrap();
+        let source = match ip.source {
+            Address::V4(address) => Source::v4(address),
+            Address::V6 { high, .. } => Source::v6(high, u64::MAX),
+        };
+        assert_eq!(plain.source(u64::MAX), source, "{frame:x?}");
+        assert_eq!((false, plain.source_port(), plain.destination_port()), (tcp, source_port, destination_port));
+        true
     }
 }

@@ -36,7 +36,7 @@ pub fn run(context: &XdpContext) -> u32 {
             return XDP_PASS;
         }
         if gate.drops_at_once != 0 {
-            if tables::is_banned(live, 0, Source::v4(plain.source()), packet.size()) {
+            if tables::is_banned(live, 0, plain.source(gate.ipv6_mask), packet.size()) {
                 tables::record(Reason::Banned, packet.size());
                 return XDP_DROP;
             }
@@ -45,19 +45,24 @@ pub fn run(context: &XdpContext) -> u32 {
         // Unknown to the verifier, or it walks everything below once for either.
         is_free = (is_free ^ live.zero) & 1;
     }
-    let mut place = MaybeUninit::uninit();
-    let place = Place::nowhere(&mut place);
-    let looked = look(context, place, is_free != 0);
-    let mut reason = Reason::from_number(looked as u8).unwrap_or(Reason::Malformed);
-    if looked & READ != 0 {
-        let Place { source, payload, payload_len, ports } = place;
-        let read = sip_fw_request(context.ctx, source.bits, *payload, *payload_len, ports.pack());
-        if looked & CLOSED == 0 {
-            reason = Reason::from_number(read as u8).unwrap_or(Reason::Unparsed);
-        }
-    }
+    let reason = judge(context, is_free != 0);
     tables::record(reason, View::ingress(context).size());
     if reason.drops() { XDP_DROP } else { XDP_PASS }
+}
+
+/// Looks at a packet, and reads the message in it. `is_free`: its very source is known not to be banned.
+#[inline(always)]
+fn judge(context: &XdpContext, is_free: bool) -> Reason {
+    let mut place = MaybeUninit::uninit();
+    let place = Place::nowhere(&mut place);
+    let looked = look(context, place, is_free);
+    let reason = Reason::from_number(looked as u8).unwrap_or(Reason::Malformed);
+    if looked & READ == 0 {
+        return reason;
+    }
+    let Place { source, payload, payload_len, ports } = place;
+    let read = sip_fw_request(context.ctx, source.bits, *payload, *payload_len, ports.pack());
+    if looked & CLOSED == 0 { Reason::from_number(read as u8).unwrap_or(Reason::Unparsed) } else { reason }
 }
 
 /// Beside a reason: the packet has a SIP message to read, which then gives the reason.
