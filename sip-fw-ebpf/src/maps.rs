@@ -28,6 +28,20 @@ pub static LIVE: Array<Live> = Array::with_max_entries(1, 0);
 #[map]
 pub static GATE: Array<Gate> = Array::with_max_entries(1, 0);
 
+/// What this CPU saw when it last looked at the clock.
+#[map]
+pub static TICK: PerCpuArray<Tick> = PerCpuArray::with_max_entries(1, 0);
+
+/// A tick of the kernel's timer, and the time that the coarse clock stood at.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Tick {
+    /// Its number; 0 before the first look.
+    pub number: u64,
+    /// CLOCK_MONOTONIC_COARSE.
+    pub now_ns: u64,
+}
+
 /// What the rules said of a source lately, at the hash of its address. Written by ingress alone. Never full: who meets in an entry
 /// pushes the other out.
 #[map]
