@@ -46,15 +46,16 @@ const STATES: u64 = 31;
 /// Words that one step looks at where only the end of the line matters.
 const LINE_WORDS: u32 = 4;
 
-/// Where a scan stands between two chunks.
+/// Where a scan stands between two chunks. No two fields that begin as zero are neighbours: of these the compiler makes a call that
+/// clears byte by byte.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    at: u64,
     state: u64,
+    at: u64,
     begin: u64,
-    field: u64,
     len: u64,
+    field: u64,
     zero: u64,
 }
 
