@@ -19,9 +19,8 @@ const PHONE: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), 5060);
 
 /// Measures all cases.
 pub fn run() -> Result<Report> {
-    let mut run = bed::load(0, &[])?;
-    let mut rows = arriving(&mut run)?;
-    rows.extend(leaving(&mut run)?);
+    let mut rows = arriving(&mut bed::load(0, &[])?)?;
+    rows.extend(leaving(&mut bed::load(0, &[])?)?);
     row::report(&rows)
 }
 
