@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use sip_fw_agent::kernel::{BenchRun, Loaded, TableSizes, now_ns, possible_cpus};
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Live, Rate, ServiceKind, Settings, Source, Text, UNTIL_LIFTED_NS};
+use sip_fw_common::abi::{Ban, BanOrigin, Live, Rate, ServiceKind, Settings, Source, UNTIL_LIFTED_NS};
 use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service};
 
 use crate::random::Random;
@@ -36,19 +36,7 @@ pub fn load(bans: u32, prefixes: &[IpNet]) -> Result<BenchRun> {
 
 /// Bans that many sources of a family, and gives them.
 pub fn ban(run: &mut BenchRun, random: &mut Random, count: u32, v4: bool) -> Result<Vec<IpAddr>> {
-    let ban = Ban {
-        until_ns: UNTIL_LIFTED_NS,
-        since_ns: now_ns(),
-        packets: 0,
-        bytes: 0,
-        strikes: 5,
-        level: 1,
-        origin: BanOrigin::Failures as u8,
-        evidence: Evidence::Proven as u8,
-        service: 0,
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
-    };
+    let ban = Ban { strikes: 5, level: 1, ..Ban::new(BanOrigin::Failures, now_ns(), UNTIL_LIFTED_NS) };
     (0..count)
         .map(|_| {
             let (address, source) = stranger(random, v4);

@@ -115,15 +115,7 @@ fn table(rows: &[Row]) -> Result<String> {
 
 /// The programs with these rules in force.
 fn load(plan: &Plan) -> Result<BenchRun> {
-    let mut run = BenchRun::load(&TableSizes {
-        bans: 1024,
-        ban_prefixes: 16,
-        sources: 1024,
-        strikes: 1024,
-        transactions: 1024,
-        nonces: 1024,
-        peers: 1024,
-    })?;
+    let mut run = BenchRun::load(&TableSizes::SMALLEST)?;
     run.tables.write_live(&Live { hash_seed: 1, ..Live::default() })?;
     let set = RuleSet::compile(plan).context("access rules")?;
     let loaded = Loaded::load(&set)?;

@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use arbitrary::{Result, Unstructured};
-use sip_fw_common::abi::{Ban, Method, Rate, Settings, Text, Transaction};
+use sip_fw_common::abi::{Ban, BanOrigin, Method, Rate, Settings, Transaction};
 use sip_fw_common::bucket::{Admission, pay};
 use sip_fw_common::head::Span;
 use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
@@ -71,22 +71,7 @@ fn says(bytes: &[u8], word: &str) -> bool {
 
 /// What the programs remember of a request.
 fn remembered(asked: &Reading, method: Method, seed: u64) -> Transaction {
-    let mut transaction = Transaction {
-        nonces: [0; 4],
-        digest: 0,
-        user_hash: 0,
-        asked: 0,
-        answered: 0,
-        credit: 0,
-        peer_port: 0,
-        method: method as u8,
-        tcp: 0,
-        credentials: 0,
-        service: 0,
-        _pad: [0; 2],
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
-    };
+    let mut transaction = Transaction { method: method as u8, ..Transaction::NOTHING };
     let uri_user = |span| sip_fw_common::sip::uri_user(asked.head(), span, 0);
     let asked_for = match asked.found().credentials {
         0 => request::asked_for(method as u8, asked.start(), asked.found(), uri_user),
@@ -118,19 +103,8 @@ fn ban(from: &mut Unstructured<'_>) -> Result<()> {
     for step in &mut settings.ladder_ns[..steps] {
         *step = from.arbitrary()?;
     }
-    let last = Ban {
-        until_ns: from.arbitrary()?,
-        since_ns: 0,
-        packets: 0,
-        bytes: 0,
-        strikes: 0,
-        level: from.arbitrary()?,
-        origin: 0,
-        evidence: 0,
-        service: 0,
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
-    };
+    let ended = Ban::new(BanOrigin::Failures, 0, from.arbitrary()?);
+    let last = Ban { level: from.arbitrary()?, ..ended };
     let now_ns = from.arbitrary()?;
     let first = ladder::next(&settings, None, now_ns);
     assert_eq!((first.level, first.length_ns), (1, settings.ladder_ns[0]));

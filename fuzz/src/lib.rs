@@ -1,9 +1,12 @@
 //! What must hold for every input of every reader of hostile bytes: a function for each fuzz target, which panics where it
 //! does not.
 //!
-//! libFuzzer calls them with what it makes up (`fuzz_targets/`, `cargo xtask fuzz`), `tests/corpus.rs` with what is kept, on any
-//! compiler. `docs/fuzzing.md` says what is compared with what.
+//! libFuzzer calls them with what it makes up (`fuzz_targets/`, `cargo xtask fuzz`); on any compiler `tests/corpus.rs` does with
+//! what is kept, and `tests/round` with inputs made of that. `docs/fuzzing.md` says what is compared with what.
 #![expect(clippy::unwrap_used, reason = "a property that cannot be checked has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 pub mod config;
 pub mod control;
@@ -22,6 +25,17 @@ pub struct Target {
     pub name: &'static str,
     /// What must hold; panics where it does not.
     pub check: fn(&[u8]),
+}
+
+impl Target {
+    /// The files of its corpus, in the order of their names.
+    #[must_use]
+    pub fn corpus(&self) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(self.name);
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
 }
 
 /// All of them.

@@ -1,12 +1,13 @@
 //! The compiler of access rules: its rule set decides as reading the list from the top does.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use arbitrary::{Result, Unstructured};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sip_fw_common::abi::{Rate, ServiceKind, Settings};
 use sip_fw_common::limits::LADDER_STEPS_MAX;
-use sip_fw_core::rules::{Action, Plan, Rule, RuleSet, Service, ports};
+use sip_fw_core::rules::{Action, Plan, Rule, Service, ports};
 
 // The slow reader of sip-fw-core's own tests.
 #[path = "../../sip-fw-core/tests/common/first_match.rs"]
@@ -21,14 +22,16 @@ const NETS_MAX: usize = 6;
 pub fn check(bytes: &[u8]) {
     // Of too few bytes no plan is made.
     let Ok(plan) = plan(&mut Unstructured::new(bytes)) else { return };
-    first_match::assert_same(&plan);
-    let set = RuleSet::compile(&plan).unwrap();
-    for (tcp, port, number) in ports(set.pages()) {
-        let listens =
-            |service: &Service| service.ports.iter().any(|range| range.0 == tcp && (range.1..=range.2).contains(&port));
-        let last = plan.services.iter().rposition(listens);
-        assert_eq!(last, Some(usize::from(number)), "port {port}, TCP: {tcp}");
+    let set = first_match::assert_same(&plan);
+    // The last service that names a port has it.
+    let mut expected = BTreeMap::new();
+    for (number, service) in (0..).zip(&plan.services) {
+        for (tcp, first, last) in &service.ports {
+            expected.extend((*first..=*last).map(|port| ((*tcp, port), number)));
+        }
     }
+    let found = ports(set.pages()).into_iter().map(|(tcp, port, number)| ((tcp, port), number));
+    assert_eq!(found.collect::<BTreeMap<(bool, u16), u8>>(), expected);
 }
 
 fn plan(from: &mut Unstructured<'_>) -> Result<Plan> {

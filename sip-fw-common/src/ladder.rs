@@ -28,7 +28,7 @@ pub fn next(settings: &Settings, last: Option<&Ban>, now_ns: u64) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::Text;
+    use crate::abi::BanOrigin;
 
     const MINUTE: u64 = 60_000_000_000;
 
@@ -47,19 +47,7 @@ mod tests {
     }
 
     fn ban(level: u8, until_ns: u64) -> Ban {
-        Ban {
-            until_ns,
-            since_ns: 0,
-            packets: 0,
-            bytes: 0,
-            strikes: 5,
-            level,
-            origin: 1,
-            evidence: 1,
-            service: 0,
-            user: Text::EMPTY,
-            user_agent: Text::EMPTY,
-        }
+        Ban { level, ..Ban::new(BanOrigin::Failures, 0, until_ns) }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{MINUTE_NS, SECOND_NS, active_ban, at, controller, event, rules};
-use sip_fw_common::abi::{Ban, BanOrigin, Event, EventKind, Evidence, Source, Text, UNTIL_LIFTED_NS};
+use sip_fw_common::abi::{Ban, BanOrigin, Event, EventKind, Evidence, Source, UNTIL_LIFTED_NS};
 use sip_fw_core::controller::{BanLength, Command, Input};
 use sip_fw_core::guard::Guard;
 use sip_fw_core::record::{EventName, Record};
@@ -175,19 +175,7 @@ fn a_full_table_forgets_the_oldest_ended_bans() {
 #[test]
 fn an_operator_bans_and_lifts() {
     let mut controller = controller();
-    let ban = Ban {
-        until_ns: 160 * SECOND_NS,
-        since_ns: 100 * SECOND_NS,
-        packets: 0,
-        bytes: 0,
-        strikes: 0,
-        level: 1,
-        origin: BanOrigin::Operator as u8,
-        evidence: Evidence::Proven as u8,
-        service: 0,
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
-    };
+    let ban = Ban { level: 1, ..Ban::new(BanOrigin::Operator, 100 * SECOND_NS, 160 * SECOND_NS) };
     let record = Record {
         until: Some(Until::At(Timestamp { unix_ms: 160_000 })),
         level: Some(1),

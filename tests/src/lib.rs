@@ -17,6 +17,7 @@ pub mod netns;
 pub mod pcap;
 pub mod peers;
 pub mod process;
+pub mod random;
 pub mod registrar;
 pub mod require;
 pub mod scene;

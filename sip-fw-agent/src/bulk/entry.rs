@@ -72,22 +72,19 @@ impl Entry {
         let origin = BanOrigin::ALL.iter().find(|origin| named(&self.origin, origin.name()));
         let evidence = Evidence::ALL.iter().find(|evidence| named(&self.evidence, evidence.name()));
         let text = |text: &Option<String>| text.as_deref().map_or(Text::EMPTY, pack);
+        let since_ns = self.since.map_or(now.kernel_ns, |since| now.kernel_of(since)).min(now.kernel_ns);
+        let until_ns = match self.until {
+            Until::At(time) => now.kernel_of(time),
+            Until::Lifted => UNTIL_LIFTED_NS,
+        };
+        // Without the service: services have other numbers elsewhere.
         Ban {
-            until_ns: match self.until {
-                Until::At(time) => now.kernel_of(time),
-                Until::Lifted => UNTIL_LIFTED_NS,
-            },
-            since_ns: self.since.map_or(now.kernel_ns, |since| now.kernel_of(since)).min(now.kernel_ns),
-            packets: 0,
-            bytes: 0,
             strikes: self.strikes,
             level: self.level,
-            origin: *origin.unwrap_or(&BanOrigin::Operator) as u8,
             evidence: *evidence.unwrap_or(&Evidence::Proven) as u8,
-            // Services have other numbers elsewhere.
-            service: 0,
             user: text(&self.user),
             user_agent: text(&self.user_agent),
+            ..Ban::new(*origin.unwrap_or(&BanOrigin::Operator), since_ns, until_ns)
         }
     }
 }
@@ -111,17 +108,13 @@ mod tests {
         let here = Time { kernel_ns: 50_000_000_000, wall: Timestamp { unix_ms: 1_000_000 } };
         let there = Time { kernel_ns: 9_000_000_000_000, wall: Timestamp { unix_ms: 1_010_000 } };
         let ban = Ban {
-            until_ns: 110_000_000_000,
-            since_ns: 40_000_000_000,
             packets: 7,
             bytes: 700,
             strikes: 5,
             level: 2,
-            origin: BanOrigin::Failures as u8,
-            evidence: Evidence::Proven as u8,
             service: 3,
             user: pack("1000"),
-            user_agent: Text::EMPTY,
+            ..Ban::new(BanOrigin::Failures, 40_000_000_000, 110_000_000_000)
         };
         let net = "203.0.113.9/32".parse().unwrap();
         let entry = Entry::of(net, &ban, here);

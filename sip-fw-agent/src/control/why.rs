@@ -90,7 +90,7 @@ const fn is_false(flag: &bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sip_fw_common::abi::{Text, UNTIL_LIFTED_NS};
+    use sip_fw_common::abi::UNTIL_LIFTED_NS;
     use sip_fw_core::text::pack;
     use sip_fw_core::time::Timestamp;
 
@@ -99,11 +99,7 @@ mod tests {
     const NOW: Time = Time { kernel_ns: 10_000_000_000, wall: Timestamp { unix_ms: 10_000 } };
 
     fn ban(origin: BanOrigin, until_ns: u64) -> Ban {
-        let user = pack("1000");
-        let origin = origin as u8;
-        let (since_ns, packets, bytes, strikes, level, evidence, service) = (0, 7, 0, 5, 2, 0, 0);
-        let user_agent = Text::EMPTY;
-        Ban { until_ns, since_ns, packets, bytes, strikes, level, origin, evidence, service, user, user_agent }
+        Ban { packets: 7, strikes: 5, level: 2, user: pack("1000"), ..Ban::new(origin, 0, until_ns) }
     }
 
     #[test]

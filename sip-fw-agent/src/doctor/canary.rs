@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, ServiceKind, Source, Text};
+use sip_fw_common::abi::{Ban, BanOrigin, Evidence, ServiceKind, Source};
 use sip_fw_common::reason::Reason;
 use sip_fw_core::rules::{Action as Access, action, ports, service_kinds};
 use sip_fw_core::source::Ipv6Prefix;
@@ -143,17 +143,8 @@ impl<'a> Canary<'a> {
     fn ban(tables: &'a mut Tables, source: Source) -> Result<Option<Self>, KernelError> {
         let now_ns = kernel::now_ns();
         let ban = Ban {
-            until_ns: now_ns.saturating_add(BAN_NS),
-            since_ns: now_ns,
-            packets: 0,
-            bytes: 0,
-            strikes: 0,
-            level: 0,
-            origin: BanOrigin::Operator as u8,
             evidence: Evidence::Unproven as u8,
-            service: 0,
-            user: Text::EMPTY,
-            user_agent: Text::EMPTY,
+            ..Ban::new(BanOrigin::Operator, now_ns, now_ns.saturating_add(BAN_NS))
         };
         // Made only then: dropping it removes the ban of its source.
         if tables.put_new_ban(source, &ban)? { Ok(Some(Self { tables, source })) } else { Ok(None) }

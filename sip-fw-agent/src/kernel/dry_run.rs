@@ -1,16 +1,17 @@
 //! The real programs, attached to nothing and pinned nowhere: packets go in, actions and map values come out. For
 //! tests, benchmarks and replay.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, RingBuf};
-use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::programs::{Program, ProgramError, ProgramInfo, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use sip_fw_common::abi::{Event, Nonce, PROGRAM_EGRESS, PROGRAM_INGRESS, Transaction, TransactionKey, map};
 
 use super::load::{load, loader};
 use super::tables::found;
-use super::{KernelError, TableSizes, Tables, events};
+use super::{KernelError, TableSizes, Tables, events, memory};
 
 /// What a program did with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,14 +144,32 @@ impl DryRun {
     /// # Errors
     /// If the kernel does not say.
     pub fn costs(&self) -> Result<[ProgramCost; 2], KernelError> {
+        Ok(self.infos()?.map(|info| ProgramCost {
+            verified_instructions: info.verified_instruction_count().unwrap_or(0),
+            translated_bytes: info.size_translated().unwrap_or(0),
+        }))
+    }
+
+    /// Kernel memory of the maps that the two programs use, rule sets apart.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn map_bytes(&self) -> Result<u64, KernelError> {
+        let mut maps = BTreeSet::new();
+        for info in self.infos()? {
+            let numbers = info.map_ids().map_err(|error| KernelError::access("cannot list the maps", &error))?;
+            maps.extend(numbers.unwrap_or_default());
+        }
+        memory::bytes(&maps)
+    }
+
+    /// What the kernel says of the programs: ingress, egress.
+    fn infos(&self) -> Result<[ProgramInfo; 2], KernelError> {
         let ingress: &Xdp = self.program(PROGRAM_INGRESS)?;
         let ingress = ingress.info().map_err(|error| KernelError::access("cannot inspect ingress", &error))?;
         let egress: &SchedClassifier = self.program(PROGRAM_EGRESS)?;
         let egress = egress.info().map_err(|error| KernelError::access("cannot inspect egress", &error))?;
-        Ok([ingress, egress].map(|info| ProgramCost {
-            verified_instructions: info.verified_instruction_count().unwrap_or(0),
-            translated_bytes: info.size_translated().unwrap_or(0),
-        }))
+        Ok([ingress, egress])
     }
 
     fn program<'a, P>(&'a self, name: &'static str) -> Result<&'a P, KernelError>

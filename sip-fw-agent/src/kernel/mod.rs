@@ -16,6 +16,7 @@ mod held_back;
 mod liveness;
 mod load;
 mod log;
+mod memory;
 mod migrate;
 mod nonces;
 mod pins;
@@ -42,4 +43,4 @@ pub use rule_sets::{Loaded, Matched, possible_cpus};
 pub use tables::Tables;
 
 /// The kernel programs, built by the build script and part of this binary.
-pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sip-fw-ebpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sip-fw-ebpf.o"));

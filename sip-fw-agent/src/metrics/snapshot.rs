@@ -100,25 +100,13 @@ fn on(attachment: &Attachment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sip_fw_common::abi::Text;
+    use sip_fw_common::abi::BanOrigin;
 
     use super::*;
 
     #[test]
     fn only_what_is_in_force_is_counted() {
-        let of = |level, until_ns| Ban {
-            until_ns,
-            since_ns: 0,
-            packets: 0,
-            bytes: 0,
-            strikes: 0,
-            level,
-            origin: 0,
-            evidence: 0,
-            service: 0,
-            user: Text::EMPTY,
-            user_agent: Text::EMPTY,
-        };
+        let of = |level, until_ns| Ban { level, ..Ban::new(BanOrigin::Failures, 0, until_ns) };
         let ban = |level, until_ns| (Source::v4(1), of(level, until_ns));
         let prefix = |until_ns| ("203.0.113.0/24".parse().unwrap(), of(0, until_ns));
         let shun = |until_ns| (Source::v4(1), Shun { until_ns, since_ns: 0, packets: 0, bytes: 0 });

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::time::Instant;
 
 use rusqlite::Connection;
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Method, Peer, PeerKey, Strike, Strikes, Text, UNTIL_LIFTED_NS};
+use sip_fw_common::abi::{Ban, BanOrigin, Method, Peer, PeerKey, Strike, Strikes, Text, UNTIL_LIFTED_NS};
 use sip_fw_core::record::EventName;
 use sip_fw_core::text::pack;
 use sip_fw_core::time::{Time, Timestamp, Until};
@@ -48,17 +48,14 @@ fn now() -> Time {
 
 fn ban(until_ns: u64) -> Ban {
     Ban {
-        until_ns,
-        since_ns: now().kernel_ns,
         packets: 7,
         bytes: 700,
         strikes: 5,
         level: 2,
-        origin: BanOrigin::Failures as u8,
-        evidence: Evidence::Proven as u8,
         service: 1,
         user: pack("1000"),
         user_agent: Text { bytes: [0xff; sip_fw_common::limits::TEXT_BYTES] },
+        ..Ban::new(BanOrigin::Failures, now().kernel_ns, until_ns)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Map keys and values.
 
-use super::{Source, number_enum};
+use super::{Evidence, Source, number_enum};
 use crate::limits::{CREDENTIALS_MAX, LADDER_STEPS_MAX, SIGNATURES_ALIKE_MAX, STRIKES_MAX, TEXT_BYTES};
 
 /// The deadline of a ban that only an operator ends.
@@ -124,6 +124,26 @@ pub struct Ban {
     pub user_agent: Text,
 }
 const _: () = assert!(size_of::<Ban>() == 40 + 2 * TEXT_BYTES);
+
+impl Ban {
+    /// A ban that dropped nothing yet: proven, outside the ladder, and nothing is known of any attempt.
+    #[must_use]
+    pub const fn new(origin: BanOrigin, since_ns: u64, until_ns: u64) -> Self {
+        Self {
+            until_ns,
+            since_ns,
+            packets: 0,
+            bytes: 0,
+            strikes: 0,
+            level: 0,
+            origin: origin as u8,
+            evidence: Evidence::Proven as u8,
+            service: 0,
+            user: Text::EMPTY,
+            user_agent: Text::EMPTY,
+        }
+    }
+}
 
 /// A short block on unproven evidence: of SIP services, and never of a known peer.
 #[repr(C)]
@@ -282,6 +302,24 @@ impl Transaction {
     /// Its credentials name several users, of which the PBX looks at one: a success clears nobody's strikes, and nobody's
     /// success clears its failure. No hash is even but that of nothing.
     pub const SEVERAL_USERS: u64 = 2;
+
+    /// Of no request.
+    pub const NOTHING: Self = Self {
+        nonces: [0; CREDENTIALS_MAX],
+        digest: 0,
+        user_hash: 0,
+        asked: 0,
+        answered: 0,
+        credit: 0,
+        peer_port: 0,
+        method: 0,
+        tcp: 0,
+        credentials: 0,
+        service: 0,
+        _pad: [0; 2],
+        user: Text::EMPTY,
+        user_agent: Text::EMPTY,
+    };
 }
 
 /// A user at a source.

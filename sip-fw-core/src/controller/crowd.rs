@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Source, Text};
+use sip_fw_common::abi::{Ban, BanOrigin, Source};
 use sip_fw_common::ladder;
 
 use super::{Command, Controller};
@@ -83,19 +83,7 @@ impl Controller {
             return vec![Command::Report(record.because(format!("{reason}; the prefix is not banned: {why}")))];
         }
         self.active_prefixes.insert(prefix, until_ns);
-        let ban = Ban {
-            until_ns,
-            since_ns: now.kernel_ns,
-            packets: 0,
-            bytes: 0,
-            strikes: 0,
-            level: step.level,
-            origin: BanOrigin::Agent as u8,
-            evidence: Evidence::Proven as u8,
-            service: 0,
-            user: Text::EMPTY,
-            user_agent: Text::EMPTY,
-        };
+        let ban = Ban { level: step.level, ..Ban::new(BanOrigin::Agent, now.kernel_ns, until_ns) };
         let banned = Record {
             event: EventName::Ban,
             until: Some(now.until(until_ns)),

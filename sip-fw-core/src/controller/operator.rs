@@ -1,6 +1,6 @@
 //! What operators ask for.
 
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Settings, Text, UNTIL_LIFTED_NS};
+use sip_fw_common::abi::{Ban, BanOrigin, Settings, UNTIL_LIFTED_NS};
 use sip_fw_common::ladder;
 
 use super::{BanLength, Command, Controller};
@@ -32,19 +32,20 @@ impl Controller {
         };
         let running = found.filter(|ban| ban.until_ns > now.kernel_ns);
         let kept = running.is_some_and(|ban| ban.until_ns > until_ns);
-        let ban = Ban {
-            until_ns: running.map_or(until_ns, |ban| ban.until_ns.max(until_ns)),
-            since_ns: running.map_or(now.kernel_ns, |ban| ban.since_ns),
-            packets: found.map_or(0, |ban| ban.packets),
-            bytes: found.map_or(0, |ban| ban.bytes),
-            strikes: 0,
-            level,
-            origin: BanOrigin::Operator as u8,
-            evidence: Evidence::Proven as u8,
-            service: found.map_or(0, |ban| ban.service),
-            user: found.map_or(Text::EMPTY, |ban| ban.user),
-            user_agent: found.map_or(Text::EMPTY, |ban| ban.user_agent),
-        };
+        let fresh = Ban { level, ..Ban::new(BanOrigin::Operator, now.kernel_ns, until_ns) };
+        let ban = found.map_or(fresh, |found| Ban {
+            packets: found.packets,
+            bytes: found.bytes,
+            service: found.service,
+            user: found.user,
+            user_agent: found.user_agent,
+            ..fresh
+        });
+        let ban = running.map_or(ban, |running| Ban {
+            until_ns: running.until_ns.max(until_ns),
+            since_ns: running.since_ns,
+            ..ban
+        });
         let mut why = reason.map_or_else(
             || "by operator".to_owned(),
             |reason| format!("by operator: {}", cut(&reason, REASON_BYTES_MAX)),

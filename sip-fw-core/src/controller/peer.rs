@@ -74,18 +74,17 @@ impl Controller {
             return Vec::new();
         }
         let step = ladder::next(&self.rules.settings, found, event.time_ns);
+        let until_ns = event.time_ns.saturating_add(step.length_ns);
         let ban = Ban {
-            until_ns: event.time_ns.saturating_add(step.length_ns),
-            since_ns: event.time_ns,
             packets: found.map_or(0, |ban| ban.packets),
             bytes: found.map_or(0, |ban| ban.bytes),
             strikes: event.strikes,
             level: step.level,
-            origin: BanOrigin::Agent as u8,
             evidence: event.evidence,
             service: event.service,
             user: event.user,
             user_agent: event.user_agent,
+            ..Ban::new(BanOrigin::Agent, event.time_ns, until_ns)
         };
         self.active.insert(event.source, ban.until_ns);
         self.ledger.found(event.source, why);

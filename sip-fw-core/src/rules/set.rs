@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sip_fw_common::abi::{Gate, PORT_TABLE_LEN, ServiceKind, port_slot};
-use sip_fw_common::rules::{Action, Decision, Header, Page, Who, decide, service_at};
+use sip_fw_common::rules::{Action, Decision, Header, PAGE_WORDS, Page, Who, decide, service_at};
 
 /// A compiled rule set: its pages, as the kernel holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,15 @@ impl RuleSet {
 pub fn ports(pages: &[Page]) -> Vec<(bool, u16, u8)> {
     let Some(first) = pages.first() else { return Vec::new() };
     let header = Header::of(first);
+    // Eight ports to a word, and most words are empty.
+    let is_empty = |slot: &u32| {
+        let word = header.ports + slot / 8;
+        pages.get((word / PAGE_WORDS) as usize).is_none_or(|page| page.words[(word % PAGE_WORDS) as usize] == 0)
+    };
     (0..PORT_TABLE_LEN)
+        .step_by(8)
+        .filter(|slot| !is_empty(slot))
+        .flat_map(|slot| slot..slot + 8)
         .filter_map(|slot| Some((slot >> 16 != 0, slot as u16, service_at(pages, header, slot)?)))
         .collect()
 }

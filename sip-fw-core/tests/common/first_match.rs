@@ -52,8 +52,8 @@ pub fn probes(plan: &Plan) -> Vec<IpAddr> {
     probes
 }
 
-/// Compares the two at every probe, for every service, the ports of none, and known peers.
-pub fn assert_same(plan: &Plan) {
+/// Compares the two at every probe, for every service, the ports of none, and known peers; gives the rule set.
+pub fn assert_same(plan: &Plan) -> RuleSet {
     let set = RuleSet::compile(plan).unwrap();
     for address in probes(plan) {
         for service in 0..=plan.services.len() as u8 {
@@ -67,4 +67,5 @@ pub fn assert_same(plan: &Plan) {
             }
         }
     }
+    set
 }

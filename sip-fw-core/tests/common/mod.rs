@@ -57,16 +57,10 @@ pub fn event(kind: EventKind, source: Source, seconds: u64) -> Event {
 
 pub fn active_ban(since: u64, until: u64) -> Ban {
     Ban {
-        until_ns: until * SECOND_NS,
-        since_ns: since * SECOND_NS,
-        packets: 0,
-        bytes: 0,
         strikes: 5,
         level: 1,
-        origin: BanOrigin::Failures as u8,
-        evidence: Evidence::Proven as u8,
-        service: 0,
         user: pack("1000"),
         user_agent: pack("friendly-scanner"),
+        ..Ban::new(BanOrigin::Failures, since * SECOND_NS, until * SECOND_NS)
     }
 }

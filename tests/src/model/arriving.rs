@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use sip_fw_common::abi::{Method, PeerKey, Source, Text, Transaction, TransactionKey};
+use sip_fw_common::abi::{Method, PeerKey, Source, Transaction, TransactionKey};
 use sip_fw_common::bucket::{Admission, pay};
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
@@ -164,20 +164,11 @@ impl Model {
 
     fn described(&self, packet: &Addressed<'_>, message: &Message, found: &Scan, method: Method) -> Transaction {
         let mut asked = Transaction {
-            nonces: [0; 4],
-            digest: 0,
-            user_hash: 0,
-            asked: 0,
-            answered: 0,
-            credit: 0,
             peer_port: packet.peer_port,
             method: method as u8,
             tcp: u8::from(packet.transport.tcp),
-            credentials: 0,
             service: packet.service,
-            _pad: [0; 2],
-            user: Text::EMPTY,
-            user_agent: Text::EMPTY,
+            ..Transaction::NOTHING
         };
         let user = |span| uri_user(&message.head, span, 0);
         let asked_for = match found.credentials {

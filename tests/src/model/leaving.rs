@@ -1,8 +1,6 @@
 //! Leaving packets.
 
-use sip_fw_common::abi::{
-    Asked, Ban, BanOrigin, Evidence, Method, Nonce, Settings, Source, Transaction, TransactionKey,
-};
+use sip_fw_common::abi::{Asked, Ban, BanOrigin, Method, Nonce, Settings, Source, Transaction, TransactionKey};
 use sip_fw_common::hash;
 use sip_fw_common::head::Span;
 use sip_fw_common::judge::{Answer, Outcome, Refusal, outcome};
@@ -186,17 +184,14 @@ impl Model {
         let step = ladder::next(self.settings(), last, now_ns);
         let (packets, bytes) = last.map_or((0, 0), |ban| (ban.packets, ban.bytes));
         let ban = Ban {
-            until_ns: now_ns.saturating_add(step.length_ns),
-            since_ns: now_ns,
             packets,
             bytes,
             strikes,
             level: step.level,
-            origin: BanOrigin::Failures as u8,
-            evidence: Evidence::Proven as u8,
             service: asked.service,
             user: asked.user,
             user_agent: asked.user_agent,
+            ..Ban::new(BanOrigin::Failures, now_ns, now_ns.saturating_add(step.length_ns))
         };
         self.bans.insert(source, ban);
     }

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use sip_fw_common::abi::{Method, Nonce, Source, Text, Transaction, TransactionKey};
+use sip_fw_common::abi::{Method, Nonce, Source, Transaction, TransactionKey};
 use sip_fw_common::hash;
 use sip_fw_common::head::{Head, Span};
 use sip_fw_common::reason::Reason;
 use sip_fw_common::request;
 use sip_fw_common::sip::{Cursor, Scan, StartLine, message_start, scan, start_line, uri_user};
+use sip_fw_e2e::random::Random;
 
 use crate::frames::{Path, UDP4};
-use crate::random::{Random, mangle};
+use crate::random::mangle;
 use crate::rig::{Ask, Reply, Rig, source};
 
 /// What the host says of an arriving message.
@@ -33,20 +34,10 @@ fn host_request(seed: u64, path: Path, message: &[u8]) -> Result<(TransactionKey
         return Err(Reason::Unparsed);
     }
     let mut transaction = Transaction {
-        nonces: [0; 4],
-        digest: 0,
-        user_hash: 0,
-        asked: 0,
-        answered: 0,
-        credit: 0,
         peer_port: path.peer_port,
         method: method as u8,
         tcp: u8::from(path.tcp),
-        credentials: 0,
-        service: 0,
-        _pad: [0; 2],
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
+        ..Transaction::NOTHING
     };
     let asked_for = match found.credentials {
         0 => request::asked_for(method as u8, start, &found, |span| uri_user(&head, span, 0)),
@@ -132,7 +123,7 @@ fn the_torture_messages_cut_anywhere() {
 
 #[test]
 fn generated_messages() {
-    let mut random = Random(0x5eed);
+    let mut random = Random::new(0x5eed);
     let mut rig = Rig::new();
     for (path, round) in peers().zip(0..4000) {
         let message = generate(&mut random, round);

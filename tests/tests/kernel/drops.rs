@@ -1,7 +1,7 @@
 //! Which packets a ban drops, and which never.
 
 use sip_fw_agent::kernel::{Action, DryRun};
-use sip_fw_common::abi::{Ban, BanOrigin, Evidence, Text, UNTIL_LIFTED_NS};
+use sip_fw_common::abi::{Ban, BanOrigin, UNTIL_LIFTED_NS};
 use sip_fw_common::reason::Reason;
 
 use crate::frames::{EVERY_WAY, Path, UDP4, UDP6, offsets, with_extensions};
@@ -10,19 +10,7 @@ use crate::rig::{MINUTE, Rig, SIZES, source};
 const DROPPED: (Action, Reason) = (Action::Drop, Reason::Banned);
 
 pub fn ban(until_ns: u64) -> Ban {
-    Ban {
-        until_ns,
-        since_ns: 1,
-        packets: 0,
-        bytes: 0,
-        strikes: 0,
-        level: 0,
-        origin: BanOrigin::Operator as u8,
-        evidence: Evidence::Proven as u8,
-        service: 0,
-        user: Text::EMPTY,
-        user_agent: Text::EMPTY,
-    }
+    Ban::new(BanOrigin::Operator, 1, until_ns)
 }
 
 fn banned(path: Path) -> Rig {

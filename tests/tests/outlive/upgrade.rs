@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sip_fw_common::abi::{OLDEST_VERSION, VERSION};
+use sip_fw_common::abi::{Ban, BanOrigin, OLDEST_VERSION, Source, VERSION};
 use sip_fw_e2e::actors::Fleet;
 use sip_fw_e2e::{Family, Policy, Scene, over_both_families};
 
@@ -102,20 +102,9 @@ fn a_smaller_table_keeps_the_bans_that_last_longest_and_says_so() {
     let tables = |scene: &Scene| sip_fw_agent::kernel::Tables::open(scene.agent.pins()).unwrap();
     let now_ns = sip_fw_agent::kernel::now_ns();
     for n in 0..1500_u32 {
-        let ban = sip_fw_common::abi::Ban {
-            until_ns: now_ns + u64::from(n + 1) * 3_600_000_000_000,
-            since_ns: now_ns,
-            packets: 0,
-            bytes: 0,
-            strikes: 0,
-            level: 1,
-            origin: sip_fw_common::abi::BanOrigin::Operator as u8,
-            evidence: sip_fw_common::abi::Evidence::Proven as u8,
-            service: 0,
-            user: sip_fw_common::abi::Text::EMPTY,
-            user_agent: sip_fw_common::abi::Text::EMPTY,
-        };
-        tables(&scene).put_ban(sip_fw_common::abi::Source::v4(0x6440_0000 + n), &ban).unwrap();
+        let until_ns = now_ns + u64::from(n + 1) * 3_600_000_000_000;
+        let ban = Ban { level: 1, ..Ban::new(BanOrigin::Operator, now_ns, until_ns) };
+        tables(&scene).put_ban(Source::v4(0x6440_0000 + n), &ban).unwrap();
     }
     scene.agent.kill9();
     scene.agent.configure(&Policy { extra: "[limits]\nbans = 1024\n".to_owned(), ..long_bans() }).unwrap();

@@ -1,7 +1,8 @@
 //! Frames whose headers lie: bits flipped, cut, lengths that are wrong, tags, extension headers and fragments put in.
 
+use sip_fw_e2e::random::Random;
+
 use crate::frames::offsets;
-use crate::random::Random;
 
 /// Bytes that the kernel takes in one piece.
 const FRAME_MAX: usize = 3328;
@@ -24,7 +25,7 @@ pub fn damage(random: &mut Random, frame: Vec<u8>) -> Vec<u8> {
         7 => with_fragment(random, frame, l3),
         8 if !is_v6 => with_options(random, frame, l3),
         8 => padded(random, frame),
-        _ => (0..ETHERNET_LEN + random.below(100)).map(|_| random.next() as u8).collect(),
+        _ => (0..ETHERNET_LEN + random.below(100)).map(|_| random.number() as u8).collect(),
     };
     frame.truncate(FRAME_MAX);
     frame
@@ -49,7 +50,7 @@ fn cut(random: &mut Random, mut frame: Vec<u8>) -> Vec<u8> {
 fn with_length(random: &mut Random, mut frame: Vec<u8>, l3: usize, l4: usize, is_v6: bool) -> Vec<u8> {
     let ip = if is_v6 { l3 + 4 } else { l3 + 2 };
     let at = random.pick(&[ip, l4 + 4, l4 + 12]);
-    let any = random.next() as u16;
+    let any = random.number() as u16;
     let wrong = random.pick(&[0, 1, 7, 8, 20, 39, 200, 1500, 0xffff, any]);
     if let Some(field) = frame.get_mut(at..at + 2) {
         field.copy_from_slice(&wrong.to_be_bytes());
@@ -70,12 +71,13 @@ fn with_extensions(random: &mut Random, mut frame: Vec<u8>, l3: usize) -> Vec<u8
     for _ in 0..=random.below(9) {
         let number = random.pick(&[0, 43, 44, 51, 60, 60, 135]);
         let blocks = random.pick(&[0, 0, 0, 1, 3]);
-        let said = if random.once_in(8) { random.next() as u8 } else { blocks };
+        let said = if random.once_in(8) { random.number() as u8 } else { blocks };
         // The length of an authentication header counts other units.
         let said = if number == 51 { said.wrapping_mul(2) } else { said };
         let mut header = vec![frame[l3 + 6], said];
         let random_fragment = random.once_in(2);
-        header.extend((0..6 + 8 * usize::from(blocks)).map(|_| if random_fragment { random.next() as u8 } else { 0 }));
+        header
+            .extend((0..6 + 8 * usize::from(blocks)).map(|_| if random_fragment { random.number() as u8 } else { 0 }));
         frame[l3 + 6] = number;
         frame.splice(l3 + V6_LEN..l3 + V6_LEN, header);
     }
@@ -90,7 +92,7 @@ fn with_byte(random: &mut Random, mut frame: Vec<u8>, at: usize) -> Vec<u8> {
 }
 
 fn with_fragment(random: &mut Random, mut frame: Vec<u8>, l3: usize) -> Vec<u8> {
-    let any = random.next() as u16;
+    let any = random.number() as u16;
     let field = random.pick(&[0x2000, 0x0001, 0x1fff, 0x4000, 0x8000, any]);
     frame[l3 + 6..l3 + 8].copy_from_slice(&field.to_be_bytes());
     frame
@@ -109,6 +111,6 @@ fn with_options(random: &mut Random, mut frame: Vec<u8>, l3: usize) -> Vec<u8> {
 
 /// As Ethernet pads short frames.
 fn padded(random: &mut Random, mut frame: Vec<u8>) -> Vec<u8> {
-    frame.extend((0..random.below(64)).map(|_| random.next() as u8));
+    frame.extend((0..random.below(64)).map(|_| random.number() as u8));
     frame
 }

@@ -14,8 +14,8 @@ use sip_fw_common::abi::Rate;
 use sip_fw_common::reason::Reason;
 use sip_fw_core::rules::{Action as Fate, Rule};
 use sip_fw_e2e::model::Model;
+use sip_fw_e2e::random::Random;
 
-use crate::random::Random;
 use crate::rig::{MINUTE, Rig, SECOND};
 use talk::Talk;
 
@@ -78,7 +78,7 @@ const EVERY_ROUND: [Reason; 23] = [
 ];
 
 fn run(seed: u64, episode: u64, length: u64, seen: &mut [[u64; Reason::SLOTS as usize]; 2]) {
-    let mut random = Random((seed ^ episode.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1);
+    let mut random = Random::new((seed ^ episode.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1);
     let mut rig = rig(&mut random);
     let mut model = Model::new(&rig.plan, &rig.live);
     let mut talk = Talk::new();

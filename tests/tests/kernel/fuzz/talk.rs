@@ -1,11 +1,13 @@
 //! Frames of a few peers and a PBX that talk to each other: requests and answers meet on few branches, with few nonces.
 
+use sip_fw_e2e::random::Random;
+
 use std::collections::VecDeque;
 
 use super::damage::damage;
 use crate::differential::corpus;
 use crate::frames::{Path, UDP4};
-use crate::random::{PAYLOAD_MAX, Random, mangle};
+use crate::random::{PAYLOAD_MAX, mangle};
 use crate::rig::{Ask, Reply};
 
 const METHODS: [&str; 12] = [
@@ -159,6 +161,6 @@ fn noise(random: &mut Random) -> Vec<u8> {
         2 => b"\r\n\r\n".to_vec(),
         3 => [&b"REGISTER sip:a SIP/2.0\r\nv:x;branch=q\r\n"[..], &b"a:\n".repeat(len / 3)].concat(),
         4 => Vec::new(),
-        _ => (0..len).map(|_| random.next() as u8).collect(),
+        _ => (0..len).map(|_| random.number() as u8).collect(),
     }
 }
