@@ -424,8 +424,8 @@ fn tell_scanner(rules: &Rules, scratch: &mut Scratch, place: &Place, method: u64
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn sip_fw_uri_user(at: u64, len: u64) -> u64 {
-    let (Some(rules), Some(scratch)) = (tables::rules(), tables::scratch_ingress()) else { return 0 };
-    let user = uri_user(&scratch.head, Span { at: at as u16, len: len as u16 }, u64::from(rules.live.zero));
+    let (Some(live), Some(scratch)) = (tables::live(), tables::scratch_ingress()) else { return 0 };
+    let user = uri_user(&scratch.head, Span { at: at as u16, len: len as u16 }, u64::from(live.zero));
     u64::from(user.at) << 16 | u64::from(user.len)
 }
 
