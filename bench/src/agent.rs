@@ -18,7 +18,8 @@ const SOURCES: u32 = 1_000_000;
 const STEADY_MAX_KIB: u64 = 64 * 1024;
 /// By then every table is full: what is in memory from here on is steady.
 const STEADY_FROM: u32 = SOURCES / 2;
-const METRICS: &str = "127.0.0.1:9469";
+/// Where the agent tells its figures.
+pub const METRICS: &str = "127.0.0.1:9469";
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// The agent may lag behind its events so long.
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -54,7 +55,7 @@ pub fn run() -> Result<Report> {
     let pid = agent.pid().context("the agent does not run")?;
     let idle = process::memory(pid)?;
     let mut steady = Watch::new(pid);
-    let churned = churn(&bed, SOURCES, |source| {
+    let churned = churn(&bed, SOURCES, None, |source| {
         if source >= STEADY_FROM {
             steady.look();
         }
@@ -118,12 +119,14 @@ impl Watch {
     }
 }
 
-fn scrape(bed: &Bed) -> Result<Vec<String>> {
+/// The agent's figures.
+pub fn scrape(bed: &Bed) -> Result<Vec<String>> {
     let (_, page) = get(&bed.pbx, METRICS.parse()?, "/metrics")?;
     Ok(page.lines().map(str::to_owned).collect())
 }
 
-fn figure(figures: &[String], name: &str) -> u64 {
+/// One of them by name; 0 if it is not there.
+pub fn figure(figures: &[String], name: &str) -> u64 {
     let is_it = |line: &&String| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
     figures.iter().find(is_it).and_then(|line| value(line)).unwrap_or(0)
 }

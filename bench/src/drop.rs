@@ -1,4 +1,4 @@
-//! What a packet of a banned source costs until it is dropped.
+//! What a packet of a banned source costs until it is dropped: by itself, and end to end beside other firewalls.
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use crate::measure::{self, Side};
 use crate::message::{register, udp};
 use crate::random::Random;
 use crate::row::{self, Row};
+use crate::veth;
 
 const BANS: [u32; 3] = [1, 10_000, 1_000_000];
 /// Goals: with 10,000 bans, and with a million whose sources come at random.
@@ -43,5 +44,5 @@ pub fn run() -> Result<Report> {
             }
         }
     }
-    row::report(&rows)
+    Ok(row::report(&rows)?.and(veth::run()?))
 }

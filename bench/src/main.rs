@@ -1,6 +1,7 @@
 //! `sip-fw-bench`: measures what packets cost in the kernel programs, and what the agent needs.
 
 mod agent;
+mod attacked;
 mod bed;
 mod drop;
 mod frame;
@@ -13,6 +14,8 @@ mod random;
 mod row;
 mod rules;
 mod scale;
+mod schedule;
+mod veth;
 
 use std::process::ExitCode;
 
@@ -33,13 +36,13 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
-    /// Packets of banned sources
+    /// Packets of banned sources, by themselves and end to end beside other firewalls
     Drop,
     /// Packets that sip-fw has nothing to do with
     Pass,
     /// Messages that are read
     Inspect,
-    /// Tables: what grows with them
+    /// Tables: what grows with them; the agent under attack
     Scale,
     /// Access rules: how the cost grows with their number
     Rules,
@@ -78,6 +81,16 @@ struct Report {
     goals: Vec<Goal>,
 }
 
+impl Report {
+    /// With another one behind it.
+    fn and(mut self, other: Self) -> Self {
+        self.rows.extend(other.rows);
+        self.table.push_str(&other.table);
+        self.goals.extend(other.goals);
+        self
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
@@ -95,10 +108,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let chosen = if arguments.what.is_empty() { EVERY_DAY } else { &arguments.what };
     let mut whole = Report { rows: Vec::new(), table: String::new(), goals: Vec::new() };
     for what in chosen {
-        let Report { rows, table, goals } = what.run()?;
-        whole.rows.extend(rows);
-        whole.table.push_str(&table);
-        whole.goals.extend(goals);
+        whole = whole.and(what.run()?);
     }
     let Report { rows, table, goals } = whole;
     if arguments.json {

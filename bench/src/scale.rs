@@ -1,4 +1,5 @@
-//! What grows with the tables: the time to load the programs, the memory of the maps, and how fast bans are filled in.
+//! What grows with the tables: the time to load the programs, the memory of the maps, and how fast bans are filled in; and the agent's
+//! share of a CPU under attack.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use sip_fw_agent::kernel::{DryRun, TableSizes};
 
 use crate::random::Random;
-use crate::{Report, bed};
+use crate::{Report, attacked, bed};
 
 const BANS: [u32; 3] = [10_000, 100_000, 1_000_000];
 const ROUNDS: usize = 3;
@@ -59,7 +60,9 @@ pub fn run() -> Result<Report> {
         let [ingress, egress] = verified;
         writeln!(table, "{bench:<10} {case:<16} {load_ms:>8.0} {maps_mib:>9.1} {own_ns:>8.0} {ingress:>9}{egress:>9}")?;
     }
-    Ok(Report { rows: rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?, table, goals: Vec::new() })
+    let tables =
+        Report { rows: rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?, table, goals: Vec::new() };
+    Ok(tables.and(attacked::run()?))
 }
 
 /// Nanoseconds a ban, of an empty table that is filled.

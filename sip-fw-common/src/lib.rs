@@ -18,6 +18,7 @@
 
 pub mod abi;
 pub mod bucket;
+pub mod checksum;
 pub mod hash;
 pub mod head;
 pub mod judge;

@@ -14,7 +14,7 @@ mod scan;
 mod tables;
 mod words;
 
-use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
@@ -39,6 +39,18 @@ pub fn sip_fw_bench_ingress(context: XdpContext) -> u32 {
 pub fn sip_fw_bench_floor(context: XdpContext) -> u32 {
     bench::rotate(&context);
     XDP_PASS
+}
+
+/// The fastest firewall that there can be.
+#[xdp]
+pub fn sip_fw_bench_drop(_: XdpContext) -> u32 {
+    XDP_DROP
+}
+
+/// Sends packets of sources that take turns out of an interface.
+#[xdp]
+pub fn sip_fw_bench_send(context: XdpContext) -> u32 {
+    bench::send(&context)
 }
 
 /// What [`sip_fw_egress`] costs without sip-fw.

@@ -10,6 +10,7 @@ use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sip_fw_common::abi::Source;
+use sip_fw_common::checksum;
 use sip_fw_common::head::Head;
 use sip_fw_common::limits::HEAD_BYTES;
 use sip_fw_common::wire::Packet;
@@ -52,11 +53,12 @@ impl View {
 }
 
 /// Offsets of the source address behind an Ethernet header, and their ethertypes.
+const V4_CHECKSUM: usize = 24;
 const V4_SOURCE: usize = 26;
 const V6_SOURCE: usize = 22;
 const ETHERTYPE_V4: [u8; 2] = [0x08, 0x00];
 
-/// Puts another source address into a packet without VLAN tags.
+/// Puts another source address into a packet without VLAN tags. The checksum of an IPv4 header stays right.
 #[inline(always)]
 pub fn set_source(context: &XdpContext, address: &[u8; 16]) {
     let start = context.data();
@@ -66,7 +68,11 @@ pub fn set_source(context: &XdpContext, address: &[u8; 16]) {
     // SAFETY: the line above checked more than is read or written below.
     unsafe {
         if *((start + 12) as *const [u8; 2]) == ETHERTYPE_V4 {
-            *((start + V4_SOURCE) as *mut [u8; 4]) = [address[0], address[1], address[2], address[3]];
+            let source = (start + V4_SOURCE) as *mut [u8; 4];
+            let checksum = (start + V4_CHECKSUM) as *mut [u8; 2];
+            let new = [address[0], address[1], address[2], address[3]];
+            *checksum = checksum::updated(*checksum, *source, new);
+            *source = new;
         } else {
             *((start + V6_SOURCE) as *mut [u8; 16]) = *address;
         }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::netns::{Bed, Host, is_stale};
-use crate::process::Process;
+use crate::process::{Process, processor_time};
 use crate::wait::{PATIENCE, wait_for};
 
 const BPFFS: &str = "/sys/fs/bpf";
@@ -222,12 +222,7 @@ impl Agent {
 
     /// The time that the daemon spent on a processor, its own and the kernel's for it.
     pub fn processor_time(&self) -> Result<Duration> {
-        let pid = self.process.as_ref().context("the daemon was not started")?.pid();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // proc_pid_stat(5): utime and stime are fields 14 and 15, the second one may contain spaces and ends with a parenthesis.
-        let (_, fields) = stat.rsplit_once(") ").context("no such stat")?;
-        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+        processor_time(self.process.as_ref().context("the daemon was not started")?.pid())
     }
 
     /// If `status` says that a daemon is running.

@@ -115,6 +115,15 @@ impl Drop for Process {
     }
 }
 
+/// The time that a process spent on a processor, its own and the kernel's for it.
+pub fn processor_time(pid: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // proc_pid_stat(5): utime and stime are fields 14 and 15, the second one may contain spaces and ends with a parenthesis.
+    let (_, fields) = stat.rsplit_once(") ").context("no such stat")?;
+    let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+}
+
 fn read(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: sets up, builds and starts the benchmarks; their exit code is ours.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -26,11 +26,11 @@ pub struct Options {
 enum What {
     /// Packets that sip-fw has nothing to do with
     Pass,
-    /// Packets of banned sources
+    /// Packets of banned sources, by themselves and end to end beside other firewalls
     Drop,
     /// Messages that are read
     Inspect,
-    /// Tables: what grows with them
+    /// Tables: what grows with them; the agent under attack
     Scale,
     /// Access rules: how the cost of a packet grows with their number
     Rules,
@@ -40,18 +40,16 @@ enum What {
 
 /// Everything up to the benchmark talks on stderr, so that stdout is the figures' alone.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    setup::require_root("cargo xtask bench  (it loads kernel programs)")?;
+    setup::require_root("cargo xtask bench  (it loads kernel programs and makes network namespaces)")?;
     let mut steps = Steps::new("bench");
-    setup::run(workspace, &mut steps, Needs::BUILD)?;
+    setup::run(workspace, &mut steps, Needs::BENCH)?;
     steps.stream("cargo build --release --package sip-fw-bench --package sip-fw-agent", || {
         let arguments = ["build", "--release", "--package", "sip-fw-bench", "--package", "sip-fw-agent"];
         process::run(&mut workspace.cargo(&arguments))
     })?;
     steps.finish();
     let program = workspace.target.join("release/sip-fw-bench");
-    // Only the agent needs a network to itself.
-    let mut command =
-        if options.what.contains(&What::Agent) { private::command(program) } else { Command::new(program) };
+    let mut command = private::among_all_processes(program);
     let names = options.what.iter().filter_map(ValueEnum::to_possible_value);
     command.args(names.map(|value| value.get_name().to_owned()));
     if options.json {

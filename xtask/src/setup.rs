@@ -2,6 +2,7 @@
 //! Says each step, does only what is missing, and takes a moment when nothing is.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -21,6 +22,8 @@ use crate::workspace::Workspace;
 pub struct Needs {
     /// Packages beyond the build tools.
     tools: &'static [Tool],
+    /// Packages that are installed where they can be had.
+    optional: &'static [Tool],
     /// The folders with other Debians: Asterisk, and a systemd to boot.
     peers: bool,
     /// cargo-deb.
@@ -50,6 +53,15 @@ static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
 static PACKAGE_TOOLS: [Tool; 1] = [tool("xz-utils", "xz")];
 static FUZZ_TOOLS: [Tool; 1] = [tool("g++", "g++")];
+static BENCH_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("ethtool", "ethtool")];
+/// Firewalls to be measured beside: the benchmark says which it did not find.
+static RIVALS: [Tool; 5] = [
+    tool("nftables", "nft"),
+    tool("iptables", "iptables"),
+    tool("ipset", "ipset"),
+    tool("xdp-tools", "xdp-filter"),
+    tool("bpftool", "bpftool"),
+];
 static TEST_TOOLS: [Tool; 15] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
@@ -70,7 +82,8 @@ static TEST_TOOLS: [Tool; 15] = [
 
 impl Needs {
     /// `cargo build`.
-    pub const BUILD: Self = Self { tools: &[], peers: false, package: false, bpffs: false, fuzz: false, lint: false };
+    pub const BUILD: Self =
+        Self { tools: &[], optional: &[], peers: false, package: false, bpffs: false, fuzz: false, lint: false };
     /// The demo with its own registrar.
     pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
@@ -78,12 +91,13 @@ impl Needs {
     /// Packages.
     pub const PACKAGE: Self = Self { tools: &PACKAGE_TOOLS, package: true, ..Self::BUILD };
     /// Every test.
-    pub const TEST: Self =
-        Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, fuzz: false, lint: false };
+    pub const TEST: Self = Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, ..Self::BUILD };
     /// Every check and every test.
     pub const CI: Self = Self { lint: true, ..Self::TEST };
     /// The fuzz targets, which run no kernel program.
     pub const FUZZ: Self = Self { tools: &FUZZ_TOOLS, fuzz: true, ..Self::BUILD };
+    /// The benchmarks, and what they are compared with.
+    pub const BENCH: Self = Self { tools: &BENCH_TOOLS, optional: &RIVALS, ..Self::BUILD };
 }
 
 /// Installs what is missing.
@@ -117,6 +131,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
                 }
                 apt::install(steps, &logs, &missing)?;
             }
+            if let Err(why) = install_offered(needs.optional, steps, &logs) {
+                steps.say(&format!("what is not installed will not be measured: {why:#}"));
+            }
             toolchain::ensure(workspace, steps)?;
             if needs.peers {
                 peers::ensure_asterisk(workspace, steps, &release);
@@ -140,6 +157,18 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
         mount_bpffs(steps)?;
     }
     Ok(())
+}
+
+/// Installs those of the packages that this host offers.
+fn install_offered(tools: &[Tool], steps: &mut Steps, logs: &Path) -> Result<()> {
+    let packages: Vec<&str> = tools.iter().map(|tool| tool.package).collect();
+    let missing = if packages.is_empty() { Vec::new() } else { apt::missing(&packages)? };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    apt::update(steps, logs)?;
+    let offered = apt::available(&missing)?;
+    if offered.is_empty() { Ok(()) } else { apt::install(steps, logs, &offered) }
 }
 
 /// Fails unless we are root, naming what needs it.

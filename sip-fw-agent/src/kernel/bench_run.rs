@@ -4,26 +4,26 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{HashMap, MapData};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, TestRunResult, Xdp};
 use sip_fw_common::abi::{
-    PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS, Rotation, Transaction,
+    PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS, Transaction,
     TransactionKey, map,
 };
 use sip_fw_common::limits::BENCH_SOURCES;
 
+use super::bench_sources::Sources;
 use super::error::chain;
 use super::load::{load, loader, program};
 use super::tables::failed;
-use super::{KernelError, TableSizes, Tables, possible_cpus};
+use super::{KernelError, TableSizes, Tables};
 
 /// The programs, attached to nothing.
 pub struct BenchRun {
     /// The maps.
     pub tables: Tables,
     ebpf: Ebpf,
-    addresses: Array<MapData, [u8; 16]>,
-    rotation: PerCpuArray<MapData, Rotation>,
+    sources: Sources,
     transactions: HashMap<MapData, TransactionKey, Transaction>,
 }
 
@@ -47,11 +47,10 @@ impl BenchRun {
                 reason: "the object does not contain it".to_owned(),
             })
         };
-        let addresses = take(map::BENCH_ADDRESSES)?.try_into().map_err(failed(SOURCES))?;
-        let rotation = take(map::BENCH_ROTATION)?.try_into().map_err(failed(SOURCES))?;
+        let sources = Sources::take(&mut take)?;
         let transactions = take(map::TRANSACTIONS)?.try_into().map_err(failed("the transactions"))?;
         let tables = Tables::from_maps(take)?;
-        Ok(Self { tables, ebpf, addresses, rotation, transactions })
+        Ok(Self { tables, ebpf, sources, transactions })
     }
 
     /// Where arriving packets come from, in turn: as many as the next power of two, [`BENCH_SOURCES`] at most. `flipped`: offset
@@ -60,19 +59,7 @@ impl BenchRun {
     /// # Errors
     /// If the kernel refuses.
     pub fn rotate(&mut self, sources: &[IpAddr], flipped: u32) -> Result<(), KernelError> {
-        let turns = u32::try_from(sources.len()).unwrap_or(u32::MAX).next_power_of_two().min(BENCH_SOURCES);
-        for (number, source) in (0..turns).zip(sources.iter().cycle()) {
-            let mut bytes = [0; 16];
-            match source {
-                IpAddr::V4(v4) => bytes[..4].copy_from_slice(&v4.octets()),
-                IpAddr::V6(v6) => bytes = v6.octets(),
-            }
-            self.addresses.set(number, bytes, 0).map_err(failed(SOURCES))?;
-        }
-        let rotation = Rotation { mask: turns - 1, flipped, ..Rotation::default() };
-        let cpus = vec![rotation; possible_cpus() as usize];
-        let values = PerCpuValues::try_from(cpus).map_err(|error| KernelError::access(SOURCES, &error))?;
-        self.rotation.set(0, values, 0).map_err(failed(SOURCES))
+        self.sources.rotate(sources, flipped)
     }
 
     /// The requests that wait for their answers.
@@ -137,5 +124,3 @@ impl BenchRun {
         run.map(|result| result.duration).map_err(|error| KernelError::access(name, &error))
     }
 }
-
-const SOURCES: &str = "the sources of benchmarks";

@@ -6,6 +6,8 @@
 mod attach;
 mod attached;
 mod bench_run;
+mod bench_sources;
+mod bench_wire;
 mod clock;
 mod dry_run;
 mod error;
@@ -28,6 +30,7 @@ mod verify;
 pub use attach::Attachment;
 pub use attached::{AttachedIngress, LoadedProgram, egress_program, loaded, tcx_programs};
 pub use bench_run::BenchRun;
+pub use bench_wire::{DropAll, Generator};
 pub use clock::now_ns;
 pub use dry_run::{Action, DryRun, ProgramCost};
 pub use error::KernelError;

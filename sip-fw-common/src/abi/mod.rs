@@ -14,13 +14,15 @@ mod values;
 pub use event::{Event, EventKind, Evidence, Known, Method};
 pub use gate::Gate;
 pub use names::{
-    PORT_TABLE_LEN, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS, PROGRAM_EGRESS,
-    PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE, RULE_SETS_LEN, map, port_slot,
+    PORT_TABLE_LEN, PROGRAM_BENCH_DROP, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS,
+    PROGRAM_BENCH_SEND, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE, RULE_SETS_LEN, map,
+    port_slot,
 };
 pub use source::Source;
 pub use values::{
-    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, Rotation, ServiceKind, Settings, Shun,
-    Signature, Signatures, SourceState, Strike, Strikes, Text, Transaction, TransactionKey, UNTIL_LIFTED_NS,
+    Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, Rotation, Sending, ServiceKind,
+    Settings, Shun, Signature, Signatures, SourceState, Strike, Strikes, Text, Transaction, TransactionKey,
+    UNTIL_LIFTED_NS,
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.

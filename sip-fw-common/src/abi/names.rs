@@ -9,6 +9,10 @@ pub const PROGRAM_EGRESS: &str = "sip_fw_egress";
 pub const PROGRAM_BENCH_INGRESS: &str = "sip_fw_bench_ingress";
 /// The same without sip-fw.
 pub const PROGRAM_BENCH_FLOOR: &str = "sip_fw_bench_floor";
+/// Drops every packet: the fastest firewall that there can be, for benchmarks.
+pub const PROGRAM_BENCH_DROP: &str = "sip_fw_bench_drop";
+/// Sends packets out of an interface, for benchmarks.
+pub const PROGRAM_BENCH_SEND: &str = "sip_fw_bench_send";
 /// A TC program without sip-fw, for benchmarks.
 pub const PROGRAM_BENCH_EGRESS_FLOOR: &str = "sip_fw_bench_egress_floor";
 
@@ -53,6 +57,8 @@ pub mod map {
     pub const BENCH_ADDRESSES: &str = "BENCH_ADDRESSES";
     /// What changes in the packets of benchmarks.
     pub const BENCH_ROTATION: &str = "BENCH_ROTATION";
+    /// Where a benchmark's generator sends.
+    pub const BENCH_SENDING: &str = "BENCH_SENDING";
 
     /// Every map that outlives the agent, in the order in which they are pinned.
     pub const PINNED: &[&str] = &[

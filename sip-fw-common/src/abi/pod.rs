@@ -32,4 +32,5 @@ pod!(
     Counter,
     Event,
     Rotation,
+    Sending,
 );

@@ -443,5 +443,20 @@ pub struct Rotation {
 }
 const _: () = assert!(size_of::<Rotation>() == 16);
 
+/// Where the packets of a benchmark's generator go, and how many.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sending {
+    /// The number of the interface.
+    pub interface: u32,
+    /// Packets left of the burst under way.
+    pub left: u32,
+    /// Nanoseconds from burst to burst; 0: as fast as they go.
+    pub burst_ns: u64,
+    /// When the next burst is due.
+    pub due_ns: u64,
+}
+const _: () = assert!(size_of::<Sending>() == 24);
+
 /// Data part of the prefix table's key: the address as 16 bytes, IPv4 as IPv4-mapped (its lengths plus 96).
 pub type PrefixKey = [u8; 16];

@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Result, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -47,6 +48,21 @@ pub struct Churned {
     pub took: Duration,
 }
 
+/// Requests at a rate.
+#[derive(Clone, Copy)]
+struct Pace {
+    began: Instant,
+    per_second: u32,
+}
+
+impl Pace {
+    /// Waits until `sent` requests are due.
+    fn keep(self, sent: u64) {
+        let due = Duration::from_secs_f64(sent as f64 / f64::from(self.per_second));
+        thread::sleep(due.saturating_sub(self.began.elapsed()));
+    }
+}
+
 /// The sources and the PBX.
 struct Cast {
     sources: Socket,
@@ -54,13 +70,16 @@ struct Cast {
     target: SocketAddrV4,
     packet: Vec<u8>,
     under_way: u32,
+    pace: Option<Pace>,
     done: Churned,
 }
 
-/// Lets the sources 0 to `sources` take their turn against the bed's pbx; `look` is called now and then with how many did.
-pub fn churn(bed: &Bed, sources: u32, mut look: impl FnMut(u32)) -> anyhow::Result<Churned> {
+/// Lets the sources 0 to `sources` take their turn against the bed's pbx, with so many requests a second or as fast as they can;
+/// `look` is called now and then with how many did.
+pub fn churn(bed: &Bed, sources: u32, per_second: Option<u32>, mut look: impl FnMut(u32)) -> anyhow::Result<Churned> {
     let mut cast = Cast::gather(bed)?;
     let began = Instant::now();
+    cast.pace = per_second.map(|per_second| Pace { began, per_second });
     for first in (0..sources).step_by(ROUND as usize) {
         check_interrupt()?;
         cast.play(first..sources.min(first.saturating_add(ROUND)))?;
@@ -79,7 +98,7 @@ impl Cast {
         pbx.set_read_timeout(Some(PATIENCE))?;
         let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(IPPROTO_RAW)));
         let sources = bed.spoofer.namespace().within(open)?.context("raw socket")?;
-        Ok(Self { sources, pbx, target, packet: Vec::new(), under_way: 0, done: Churned::default() })
+        Ok(Self { sources, pbx, target, packet: Vec::new(), under_way: 0, pace: None, done: Churned::default() })
     }
 
     fn play(&mut self, round: std::ops::Range<u32>) -> anyhow::Result<()> {
@@ -105,6 +124,9 @@ impl Cast {
     fn ask(&mut self, source: Ipv4Addr, nonce: Option<&str>) -> anyhow::Result<()> {
         if self.under_way >= BURST {
             self.answer_all()?;
+            if let Some(pace) = self.pace {
+                pace.keep(self.done.sent);
+            }
         }
         self.done.sent += 1;
         self.under_way += 1;
