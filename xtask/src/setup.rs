@@ -21,8 +21,10 @@ use crate::workspace::Workspace;
 pub struct Needs {
     /// Packages beyond the build tools.
     tools: &'static [Tool],
-    /// The folders with other Debians: Asterisk, and a systemd to boot.
-    peers: bool,
+    /// The folder with Asterisk in another Debian.
+    asterisk: bool,
+    /// The folder with a Debian whose systemd can be booted.
+    systemd: bool,
     /// cargo-deb.
     package: bool,
     /// A mounted bpffs: something will be attached.
@@ -50,6 +52,10 @@ static DEMO_TOOLS: [Tool; 1] = [tool("iproute2", "ip")];
 static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio", "kamailio")];
 static PACKAGE_TOOLS: [Tool; 1] = [tool("xz-utils", "xz")];
 static FUZZ_TOOLS: [Tool; 1] = [tool("g++", "g++")];
+static BENCH_REACT_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("debootstrap", "debootstrap")];
+// The module is fail2ban's: with it, it need not poll.
+static BENCH_FAIL2BAN_TOOLS: [Tool; 3] =
+    [tool("fail2ban", "fail2ban-server"), tool("python3-pyinotify", "python3"), tool("iptables", "iptables")];
 static TEST_TOOLS: [Tool; 15] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
@@ -70,7 +76,8 @@ static TEST_TOOLS: [Tool; 15] = [
 
 impl Needs {
     /// `cargo build`.
-    pub const BUILD: Self = Self { tools: &[], peers: false, package: false, bpffs: false, fuzz: false, lint: false };
+    pub const BUILD: Self =
+        Self { tools: &[], asterisk: false, systemd: false, package: false, bpffs: false, fuzz: false, lint: false };
     /// The demo with its own registrar.
     pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
@@ -79,11 +86,15 @@ impl Needs {
     pub const PACKAGE: Self = Self { tools: &PACKAGE_TOOLS, package: true, ..Self::BUILD };
     /// Every test.
     pub const TEST: Self =
-        Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, fuzz: false, lint: false };
+        Self { tools: &TEST_TOOLS, asterisk: true, systemd: true, package: true, bpffs: true, ..Self::BUILD };
     /// Every check and every test.
     pub const CI: Self = Self { lint: true, ..Self::TEST };
     /// The fuzz targets, which run no kernel program.
     pub const FUZZ: Self = Self { tools: &FUZZ_TOOLS, fuzz: true, ..Self::BUILD };
+    /// The benchmark of the reaction to an attack on Asterisk.
+    pub const BENCH_REACT: Self = Self { tools: &BENCH_REACT_TOOLS, asterisk: true, bpffs: true, ..Self::BUILD };
+    /// The rival in it.
+    pub const BENCH_FAIL2BAN: Self = Self { tools: &BENCH_FAIL2BAN_TOOLS, ..Self::BUILD };
 }
 
 /// Installs what is missing.
@@ -118,8 +129,10 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
                 apt::install(steps, &logs, &missing)?;
             }
             toolchain::ensure(workspace, steps)?;
-            if needs.peers {
+            if needs.asterisk {
                 peers::ensure_asterisk(workspace, steps, &release);
+            }
+            if needs.systemd {
                 peers::ensure_debian(workspace, steps, &release);
             }
         }
