@@ -90,15 +90,14 @@ impl Tool {
 }
 
 impl Guard {
-    /// Makes sure that it is this defence that silenced the source.
-    pub fn confirm(&self, source: IpAddr) -> Result<()> {
+    /// Makes sure that it was this program, and in this way, that silenced the source.
+    pub fn confirm(&self, defence: Defence, source: IpAddr) -> Result<()> {
+        let state = if defence == Defence::UserSpace { "shunned" } else { "banned" };
         let silenced = || match self {
-            Self::SipFw(agent) => {
-                agent.source(&source.to_string()).is_ok_and(|row| matches!(row.state.as_str(), "banned" | "shunned"))
-            }
+            Self::SipFw(agent) => agent.source(&source.to_string()).is_ok_and(|row| row.state == state),
             Self::Fail2ban(fail2ban) => fail2ban.has_banned(source),
         };
         let confirmed = wait_for("the defence to name it", PATIENCE, silenced);
-        confirmed.with_context(|| format!("{source} is not answered any more, but not by this defence's doing"))
+        confirmed.with_context(|| format!("{source} is not answered any more, but {} did not do it", defence.name()))
     }
 }

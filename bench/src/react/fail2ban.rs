@@ -1,5 +1,6 @@
 //! A fail2ban of our own: the package's filters, actions and defaults, with its own socket, log and jail in a temporary folder.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::IpAddr;
 use std::os::unix::fs::symlink;
@@ -120,7 +121,7 @@ fn configure(log: &Path, backend: Backend, threshold: usize) -> Result<TempDir> 
 }
 
 /// The names in the package's folder that are its own.
-fn packaged() -> Result<Vec<std::ffi::OsString>> {
+fn packaged() -> Result<Vec<OsString>> {
     let entries = fs::read_dir(PACKAGED).with_context(|| format!("read {PACKAGED}"))?;
     let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>()?;
     let is_local = |name: &str| name.ends_with(".local") || name == "jail.d" || name == "fail2ban.d";

@@ -89,7 +89,7 @@ impl Stage {
         let source = self.bed.attacker.nth(Family::V4, 1 + self.attackers);
         let cable = Tap::cable(&self.bed, &self.bed.pbx)?;
         Attack { source, nonce: defence.nonce(), rate }.run(&self.bed)?;
-        guard.confirm(source)?;
+        guard.confirm(defence, source)?;
         Reaction::of(&cable.seen()?, source, THRESHOLD)
     }
 }

@@ -75,8 +75,8 @@ impl Row {
     fn spread(&self, figure: impl Fn(&Reaction) -> f64) -> Result<Spread> {
         let mut figures: Vec<f64> = self.reactions.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);
-        let first = figures.first().zip(figures.last()).context("nothing was measured")?;
-        Ok(Spread { median: figures[figures.len() / 2], min: *first.0, max: *first.1 })
+        let (min, max) = figures.first().zip(figures.last()).context("nothing was measured")?;
+        Ok(Spread { median: figures[figures.len() / 2], min: *min, max: *max })
     }
 
     fn time(&self) -> Result<Spread> {
@@ -116,7 +116,7 @@ pub fn report(rows: &[Row], absent: Option<&str>) -> Result<Report> {
     let mut table = table(&figures)?;
     if let Some(why) = absent {
         told.push(json!({ "bench": "react", "case": "fail2ban", "not_measured": why }));
-        writeln!(table, "{:<10} fail2ban: not measured: {why}", "react")?;
+        writeln!(table, "{:<6} fail2ban: not measured: {why}", "react")?;
     }
     Ok(Report { rows: told, table, goals: goals(rows)? })
 }
