@@ -1,4 +1,4 @@
-//! `sip-fw-bench`: measures what packets cost in the kernel programs, and what the agent needs.
+//! `sip-fw-bench`: measures what packets cost in the kernel programs, what the agent needs, and how fast an attack is stopped.
 
 mod agent;
 mod attacked;
@@ -11,6 +11,7 @@ mod message;
 mod pass;
 mod process;
 mod random;
+mod react;
 mod row;
 mod rules;
 mod scale;
@@ -26,7 +27,7 @@ use serde_json::Value;
 #[derive(Parser)]
 #[command(about = "Measures what packets cost, and what the agent needs")]
 struct Arguments {
-    /// What to measure; everything but `rules` and `agent` without any
+    /// What to measure; everything but `rules`, `agent` and `react` without any
     #[arg(value_enum)]
     what: Vec<What>,
     /// Print one JSON object on stdout instead of a table
@@ -48,6 +49,8 @@ enum What {
     Rules,
     /// The agent: its memory while a million sources come and go
     Agent,
+    /// An attack: what gets through until it is stopped, beside fail2ban
+    React,
 }
 
 /// What is measured without a choice.
@@ -62,6 +65,7 @@ impl What {
             Self::Scale => scale::run(),
             Self::Rules => rules::run(),
             Self::Agent => agent::run(),
+            Self::React => react::run(),
         }
     }
 }

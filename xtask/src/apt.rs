@@ -10,6 +10,9 @@ use anyhow::{Context, Result};
 use crate::process;
 use crate::steps::Steps;
 
+/// The packages among ours that are a daemon, each named as its unit.
+const DAEMONS: [&str; 2] = ["kamailio", "fail2ban"];
+
 /// Which of these packages are not installed, in the order given.
 pub fn missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
     // It fails when a package is unknown and still reports the others.
@@ -44,14 +47,16 @@ pub fn install(steps: &mut Steps, logs: &Path, packages: &[&str]) -> Result<()> 
         // Unguarded: a half-configured package is worse than an apt-get that outlives us.
         process::run_logged(&mut install_command(packages), &logs.join("apt-get-install.log"))
     })?;
-    // With systemd, Debian starts a daemon as it is installed. The tests start their own, in namespaces.
-    if packages.contains(&"kamailio") && Path::new("/run/systemd/system").exists() {
-        steps.quiet("systemctl disable --now kamailio (the package has just started it)", |_| {
-            process::run_logged(
-                Command::new("systemctl").args(["disable", "--now", "kamailio"]),
-                &logs.join("systemctl.log"),
-            )
-        })?;
+    // With systemd, Debian starts a daemon as it is installed. Tests and benchmarks start their own, in namespaces.
+    if Path::new("/run/systemd/system").exists() {
+        for daemon in DAEMONS.into_iter().filter(|daemon| packages.contains(daemon)) {
+            steps.quiet(&format!("systemctl disable --now {daemon} (the package has just started it)"), |_| {
+                process::run_logged(
+                    Command::new("systemctl").args(["disable", "--now", daemon]),
+                    &logs.join("systemctl.log"),
+                )
+            })?;
+        }
     }
     Ok(())
 }

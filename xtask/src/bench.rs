@@ -5,6 +5,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::peers;
 use crate::private;
 use crate::process;
 use crate::setup::{self, Needs};
@@ -14,7 +15,7 @@ use crate::workspace::Workspace;
 /// What `bench` understands.
 #[derive(Args)]
 pub struct Options {
-    /// What to measure; everything but `rules` and `agent` without any
+    /// What to measure; everything but `rules`, `agent` and `react` without any
     #[arg(value_enum)]
     what: Vec<What>,
     /// Print one JSON object on stdout
@@ -36,6 +37,8 @@ enum What {
     Rules,
     /// The agent: its memory while a million sources come and go
     Agent,
+    /// An attack: what gets through until it is stopped, beside fail2ban
+    React,
 }
 
 /// Everything up to the benchmark talks on stderr, so that stdout is the figures' alone.
@@ -43,6 +46,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     setup::require_root("cargo xtask bench  (it loads kernel programs and makes network namespaces)")?;
     let mut steps = Steps::new("bench");
     setup::run(workspace, &mut steps, Needs::BENCH)?;
+    if options.what.contains(&What::React) {
+        setup::run(workspace, &mut steps, Needs::BENCH_REACT)?;
+    }
     steps.stream("cargo build --release --package sip-fw-bench --package sip-fw-agent", || {
         let arguments = ["build", "--release", "--package", "sip-fw-bench", "--package", "sip-fw-agent"];
         process::run(&mut workspace.cargo(&arguments))
@@ -50,6 +56,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     steps.finish();
     let program = workspace.target.join("release/sip-fw-bench");
     let mut command = private::among_all_processes(program);
+    command.env("PEERS_ROOT", peers::root(workspace));
     let names = options.what.iter().filter_map(ValueEnum::to_possible_value);
     command.args(names.map(|value| value.get_name().to_owned()));
     if options.json {

@@ -24,8 +24,10 @@ pub struct Needs {
     tools: &'static [Tool],
     /// Packages that are installed where they can be had.
     optional: &'static [Tool],
-    /// The folders with other Debians: Asterisk, and a systemd to boot.
-    peers: bool,
+    /// The folder with Asterisk in another Debian.
+    asterisk: bool,
+    /// The folder with a Debian whose systemd can be booted.
+    systemd: bool,
     /// cargo-deb.
     package: bool,
     /// A mounted bpffs: something will be attached.
@@ -54,6 +56,7 @@ static KAMAILIO_DEMO_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("kamailio"
 static PACKAGE_TOOLS: [Tool; 1] = [tool("xz-utils", "xz")];
 static FUZZ_TOOLS: [Tool; 1] = [tool("g++", "g++")];
 static BENCH_TOOLS: [Tool; 2] = [tool("iproute2", "ip"), tool("ethtool", "ethtool")];
+static BENCH_REACT_TOOLS: [Tool; 1] = [tool("debootstrap", "debootstrap")];
 /// Firewalls to be measured beside: the benchmark says which it did not find.
 static RIVALS: [Tool; 5] = [
     tool("nftables", "nft"),
@@ -62,6 +65,9 @@ static RIVALS: [Tool; 5] = [
     tool("xdp-tools", "xdp-filter"),
     tool("bpftool", "bpftool"),
 ];
+/// As [`RIVALS`]. The module is fail2ban's: with it, it need not poll.
+static FAIL2BAN: [Tool; 3] =
+    [tool("fail2ban", "fail2ban-server"), tool("python3-pyinotify", "python3"), tool("iptables", "iptables")];
 static TEST_TOOLS: [Tool; 15] = [
     tool("iproute2", "ip"),
     tool("kamailio", "kamailio"),
@@ -83,7 +89,16 @@ static TEST_TOOLS: [Tool; 15] = [
 impl Needs {
     /// `cargo build`.
     pub const BUILD: Self =
-        Self { tools: &[], optional: &[], peers: false, package: false, bpffs: false, fuzz: false, lint: false };
+        Self {
+            tools: &[],
+            optional: &[],
+            asterisk: false,
+            systemd: false,
+            package: false,
+            bpffs: false,
+            fuzz: false,
+            lint: false,
+        };
     /// The demo with its own registrar.
     pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
@@ -91,13 +106,17 @@ impl Needs {
     /// Packages.
     pub const PACKAGE: Self = Self { tools: &PACKAGE_TOOLS, package: true, ..Self::BUILD };
     /// Every test.
-    pub const TEST: Self = Self { tools: &TEST_TOOLS, peers: true, package: true, bpffs: true, ..Self::BUILD };
+    pub const TEST: Self =
+        Self { tools: &TEST_TOOLS, asterisk: true, systemd: true, package: true, bpffs: true, ..Self::BUILD };
     /// Every check and every test.
     pub const CI: Self = Self { lint: true, ..Self::TEST };
     /// The fuzz targets, which run no kernel program.
     pub const FUZZ: Self = Self { tools: &FUZZ_TOOLS, fuzz: true, ..Self::BUILD };
     /// The benchmarks, and what they are compared with.
-    pub const BENCH: Self = Self { tools: &BENCH_TOOLS, optional: &RIVALS, ..Self::BUILD };
+    pub const BENCH: Self = Self { tools: &BENCH_TOOLS, optional: &RIVALS, bpffs: true, ..Self::BUILD };
+    /// Beside that, for the reaction to an attack on Asterisk.
+    pub const BENCH_REACT: Self =
+        Self { tools: &BENCH_REACT_TOOLS, optional: &FAIL2BAN, asterisk: true, ..Self::BUILD };
 }
 
 /// Installs what is missing.
@@ -135,8 +154,10 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, needs: Needs) -> Result<()>
                 steps.say(&format!("what is not installed will not be measured: {why:#}"));
             }
             toolchain::ensure(workspace, steps)?;
-            if needs.peers {
+            if needs.asterisk {
                 peers::ensure_asterisk(workspace, steps, &release);
+            }
+            if needs.systemd {
                 peers::ensure_debian(workspace, steps, &release);
             }
         }

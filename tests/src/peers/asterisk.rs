@@ -81,6 +81,11 @@ impl Asterisk {
         Ok(asterisk)
     }
 
+    /// The log of its security events, as logger.conf names it.
+    pub fn security_log(&self) -> PathBuf {
+        self.place.join("log/security")
+    }
+
     /// Its messages, and its security events.
     pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.place.join("log").join(name)).unwrap_or_default();

@@ -1,16 +1,31 @@
 //! The raw packet socket under a tap. The only raw system calls of the taps are here.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, IoSliceMut, Result};
 use std::mem;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
+use nix::{cmsg_space, libc};
 
 use super::Direction;
 
 /// Room for over ten thousand packets that wait to be read.
 const BUFFER_BYTES: libc::c_int = 64 << 20;
+
+/// What came besides the bytes of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// How many bytes.
+    pub length: usize,
+    /// Which way it went.
+    pub direction: Direction,
+    /// When it passed, by the kernel's clock: the reader may come to it later.
+    pub time: SystemTime,
+}
 
 /// A packet socket bound to one interface of the namespace it was opened in.
 pub struct Capture {
@@ -30,6 +45,7 @@ impl Capture {
         let socket = unsafe { OwnedFd::from_raw_fd(raw) };
         let capture = Self { socket };
         capture.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BUFFER_BYTES)?;
+        setsockopt(&capture.socket, ReceiveTimestampns, &true)?;
         let index = nix::net::if_::if_nametoindex(name)?;
         // SAFETY: all-zero bytes are a valid sockaddr_ll.
         let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
@@ -51,31 +67,26 @@ impl Capture {
         self.set(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &value)
     }
 
-    /// The next frame: its length in `buffer` and its direction; nothing after the timeout.
-    pub fn receive(&self, buffer: &mut [u8]) -> Result<Option<(usize, Direction)>> {
-        // SAFETY: all-zero bytes are a valid sockaddr_ll.
-        let mut from: libc::sockaddr_ll = unsafe { mem::zeroed() };
-        let mut length = size_of_u32(&from);
-        // SAFETY: the pointers and lengths describe `buffer` and `from`.
-        let read = unsafe {
-            libc::recvfrom(
-                self.socket.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                0,
-                (&raw mut from).cast(),
-                &raw mut length,
-            )
+    /// The next frame, which is put into `buffer`; nothing after the timeout.
+    pub fn receive(&self, buffer: &mut [u8]) -> Result<Option<Frame>> {
+        let mut parts = [IoSliceMut::new(buffer)];
+        let mut control = cmsg_space!(TimeSpec);
+        let socket = self.socket.as_raw_fd();
+        let received = match recvmsg::<LinkAddr>(socket, &mut parts, Some(&mut control), MsgFlags::empty()) {
+            Ok(received) => received,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
         };
-        if read < 0 {
-            let error = Error::last_os_error();
-            return match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(None),
-                _ => Err(error),
-            };
-        }
-        let direction = if from.sll_pkttype == libc::PACKET_OUTGOING { Direction::Out } else { Direction::In };
-        Ok(Some((read.unsigned_abs(), direction)))
+        let time = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(since) => Some(UNIX_EPOCH + Duration::from(since)),
+            _ => None,
+        });
+        let left = received.address.is_some_and(|from| from.pkttype() == libc::PACKET_OUTGOING);
+        Ok(Some(Frame {
+            length: received.bytes,
+            direction: if left { Direction::Out } else { Direction::In },
+            time: time.ok_or_else(|| Error::other("the kernel gave no time with a packet"))?,
+        }))
     }
 
     /// Packets the kernel could not queue here since the last call.

@@ -1,19 +1,20 @@
 //! A frame reduced to the SIP message in it, or to the TCP handshake it belongs to.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::SystemTime;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use super::Direction;
+use super::capture::Frame;
 use crate::SIP_PORT;
 use crate::sip::Message;
 
 /// A SIP message that passed a tap.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// When the tap read it.
-    pub time: Instant,
+    /// When it passed.
+    pub time: SystemTime,
     /// Which way it went.
     pub direction: Direction,
     /// Sender.
@@ -65,8 +66,8 @@ pub fn opening(frame: &[u8], direction: Direction) -> Option<Opening> {
 }
 
 /// The SIP messages of one frame; none if it is not SIP.
-pub fn messages(frame: &[u8], direction: Direction) -> Vec<Seen> {
-    let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return Vec::new() };
+pub fn messages(bytes: &[u8], frame: &Frame) -> Vec<Seen> {
+    let Ok(packet) = SlicedPacket::from_ethernet(bytes) else { return Vec::new() };
     let Some((source, destination)) = addresses(&packet) else { return Vec::new() };
     let (source_port, destination_port, payload, tcp) = match &packet.transport {
         Some(TransportSlice::Udp(udp)) => (udp.source_port(), udp.destination_port(), udp.payload(), false),
@@ -82,7 +83,7 @@ pub fn messages(frame: &[u8], direction: Direction) -> Vec<Seen> {
     let mut found = Vec::new();
     while let Some(bytes) = Message::cut(&mut rest) {
         if let Some(message) = Message::parse(&bytes) {
-            found.push(reduce(&message, direction, source, destination, tcp));
+            found.push(reduce(&message, frame, source, destination, tcp));
         }
         if !tcp {
             break;
@@ -99,13 +100,13 @@ fn addresses(packet: &SlicedPacket<'_>) -> Option<(IpAddr, IpAddr)> {
     })
 }
 
-fn reduce(message: &Message, direction: Direction, source: SocketAddr, destination: SocketAddr, tcp: bool) -> Seen {
+fn reduce(message: &Message, frame: &Frame, source: SocketAddr, destination: SocketAddr, tcp: bool) -> Seen {
     let credentials = message.credentials();
     let challenge = message.challenge();
     let nonce = credentials.as_ref().map(|credentials| credentials.nonce.clone());
     Seen {
-        time: Instant::now(),
-        direction,
+        time: frame.time,
+        direction: frame.direction,
         source,
         destination,
         tcp,

@@ -99,10 +99,11 @@ impl Shared {
         let mut buffer = vec![0; 1 << 16];
         while !self.stop.load(Ordering::Relaxed) {
             match capture.receive(&mut buffer) {
-                Ok(Some((length, direction))) => {
-                    let found = messages(&buffer[..length], direction);
+                Ok(Some(frame)) => {
+                    let bytes = &buffer[..frame.length];
+                    let found = messages(bytes, &frame);
                     self.messages().extend(found);
-                    let knock = opening(&buffer[..length], direction);
+                    let knock = opening(bytes, frame.direction);
                     self.openings.lock().unwrap_or_else(PoisonError::into_inner).extend(knock);
                 }
                 Ok(None) => {

@@ -83,7 +83,7 @@ fn assert_within_rate(siege: &Siege) {
     let seen = siege.scene.cable.seen().unwrap();
     let times =
         || seen.iter().filter(|it| it.direction == Direction::Out && it.source.ip() == attacker).map(|it| it.time);
-    let seconds = times().max().unwrap().duration_since(times().min().unwrap()).as_secs_f64();
+    let seconds = times().max().unwrap().duration_since(times().min().unwrap()).unwrap().as_secs_f64();
     let arrived = siege.arrived(attacker);
     eprintln!("{} sent within {seconds:.1} s, {arrived} arrived", siege.scene.sent_by(attacker));
     // Two processors that pay at once may let one more pass.
