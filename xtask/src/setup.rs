@@ -88,17 +88,16 @@ static TEST_TOOLS: [Tool; 15] = [
 
 impl Needs {
     /// `cargo build`.
-    pub const BUILD: Self =
-        Self {
-            tools: &[],
-            optional: &[],
-            asterisk: false,
-            systemd: false,
-            package: false,
-            bpffs: false,
-            fuzz: false,
-            lint: false,
-        };
+    pub const BUILD: Self = Self {
+        tools: &[],
+        optional: &[],
+        asterisk: false,
+        systemd: false,
+        package: false,
+        bpffs: false,
+        fuzz: false,
+        lint: false,
+    };
     /// The demo with its own registrar.
     pub const DEMO: Self = Self { tools: &DEMO_TOOLS, bpffs: true, ..Self::BUILD };
     /// The demo against Kamailio.
