@@ -6,6 +6,7 @@
 mod aside;
 mod database;
 mod events;
+mod gaps;
 mod mailbox;
 mod recall;
 mod rows;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::aside::move_aside;
 use super::database::{StoreError, open};
 use super::events;
+use super::gaps::Table;
 use super::mailbox::{Batch, Mailbox};
 use super::recall::seed;
 use super::rows::{BanRow, PeerRow, StrikeRow};
@@ -43,26 +44,33 @@ pub fn replace(path: &Path, mailbox: &Mailbox) -> bool {
     }
 }
 
-/// Everything that can be read, from the front and from the back.
+/// Everything that can be read.
 fn save(aside: &Path) -> Batch {
     let mut saved = Batch::default();
     let Ok(database) = Connection::open_with_flags(aside, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return saved };
-    saved.changes.hash_seed = seed(&database).ok().flatten();
+    let database = &database;
+    saved.changes.hash_seed = seed(database).ok().flatten();
+    let bans =
+        Table { database, name: "bans", columns: BanRow::COLUMNS, read: BanRow::read, source: |row| &row.source };
+    saved.changes.bans.extend(bans.rows().into_iter().map(|row| (row.source.clone(), Some(row))));
+    let peers =
+        Table { database, name: "peers", columns: PeerRow::COLUMNS, read: PeerRow::read, source: |row| &row.source };
+    saved.changes.peers.extend(peers.rows().into_iter().map(|row| ((row.source.clone(), row.user_hash), Some(row))));
+    let strikes = Table {
+        database,
+        name: "strikes",
+        columns: StrikeRow::COLUMNS,
+        read: StrikeRow::read,
+        source: |row| &row.source,
+    };
+    for row in strikes.rows() {
+        let rows = saved.changes.strikes.entry(row.source.clone()).or_default();
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
     for order in ["ASC", "DESC"] {
-        let query = |columns: &str, table: &str| format!("SELECT {columns} FROM {table} ORDER BY source {order}");
-        for row in readable(&database, &query(BanRow::COLUMNS, "bans"), BanRow::read) {
-            saved.changes.bans.insert(row.source.clone(), Some(row));
-        }
-        for row in readable(&database, &query(PeerRow::COLUMNS, "peers"), PeerRow::read) {
-            saved.changes.peers.insert((row.source.clone(), row.user_hash), Some(row));
-        }
-        for row in readable(&database, &query(StrikeRow::COLUMNS, "strikes"), StrikeRow::read) {
-            let rows = saved.changes.strikes.entry(row.source.clone()).or_default();
-            if !rows.contains(&row) {
-                rows.push(row);
-            }
-        }
-        let found = readable(&database, &events::all_in(order), events::read);
+        let found = readable(database, &events::all_in(order), events::read);
         saved.events.extend(found.into_iter().map(|(number, record)| (number, Arc::new(record))));
     }
     saved.events.sort_by_key(|(number, _)| *number);

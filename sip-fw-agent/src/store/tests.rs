@@ -204,8 +204,8 @@ fn a_broken_file_is_kept_aside_and_what_can_be_read_of_it_is_kept() {
     assert!(news.iter().any(|said| said.contains("is kept as")), "{news:?}");
     assert!(store.wants_everything() && !store.wants_everything());
     let kept = recalled.bans.len();
-    // What lies between the first and the last broken page is lost, and rows are written in no order.
-    assert!((50..5000).contains(&kept), "{kept} of 5000");
+    // Three pages hold some thirty rows each; one of the few that lead to others takes those with it.
+    assert!((3000..5000).contains(&kept), "{kept} of 5000");
     let aside = fs::read_dir(&folder.0)
         .unwrap()
         .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("state.db.corrupt-"));
