@@ -1,15 +1,16 @@
 //! What benchmarks run instead of the entry points: the same programs on a packet that changes from run to run, and what that
 //! costs without sip-fw; and what sends such packets to a host that is measured. Never attached to a host's own interface.
 
-use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP};
+use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_redirect};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 use sip_fw_common::abi::{Rotation, Sending};
 use sip_fw_common::limits::{BENCH_BURST, BENCH_SOURCES};
+use sip_fw_common::wire::PlainUdp;
 
-use crate::packet;
+use crate::packet::{self, View};
 
 /// The sources, as they stand in a packet: IPv4 in the first four bytes.
 #[map]
@@ -38,6 +39,13 @@ pub fn rotate(context: &XdpContext) {
     if flipped != 0 {
         packet::flip(context, flipped);
     }
+}
+
+/// Drops plain UDP of any source.
+#[inline(always)]
+pub fn read(context: &XdpContext) -> u32 {
+    let plain = PlainUdp::of(&View::ingress(context));
+    if plain.source(u64::MAX).bits == 0 { XDP_PASS } else { XDP_DROP }
 }
 
 /// Changes the packet and sends it out of the interface, if its time has come.

@@ -47,6 +47,12 @@ pub fn sip_fw_bench_drop(_: XdpContext) -> u32 {
     XDP_DROP
 }
 
+/// The fastest one that reads whom a packet is from.
+#[xdp]
+pub fn sip_fw_bench_read(context: XdpContext) -> u32 {
+    bench::read(&context)
+}
+
 /// Sends packets of sources that take turns out of an interface.
 #[xdp]
 pub fn sip_fw_bench_send(context: XdpContext) -> u32 {

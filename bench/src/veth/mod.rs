@@ -14,7 +14,7 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 use sip_fw_e2e::wait::{catch_interrupts, check_interrupt};
 
-use self::contender::{Contender, FLOOR, OURS};
+use self::contender::{Contender, FLOOR, OURS, READING};
 use self::generator::Attack;
 use self::measure::Round;
 use crate::random::Random;
@@ -68,7 +68,7 @@ fn ready(name: &str, set_up: contender::SetUp, sources: &[IpAddr]) -> Result<Res
         Ok((contender, attack))
     });
     match made {
-        Err(error) if name != OURS && name != FLOOR => Ok(Err(format!("{error:#}"))),
+        Err(error) if ![FLOOR, READING, OURS].contains(&name) => Ok(Err(format!("{error:#}"))),
         made => made.map(Ok).with_context(|| format!("veth {name}")),
     }
 }

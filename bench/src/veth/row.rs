@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::contender::{FLOOR, OURS};
+use super::contender::{FLOOR, OURS, READING};
 use super::measure::{LOAD, Round};
 use crate::{Goal, Report};
 
@@ -128,7 +128,7 @@ fn table(rows: &[Row]) -> Result<String> {
     }
     writeln!(
         table,
-        "Left of the line as many packets as can be sent, right of it {LOAD} a second; the floor drops the good caller, too."
+        "Left of the line as many packets as can be sent, right of it {LOAD} a second; the floors drop the good caller, too."
     )?;
     Ok(table)
 }
@@ -153,7 +153,8 @@ fn goals(rows: &[Row]) -> Result<Vec<Goal>> {
         ),
         met: ours >= OF_FLOOR * floor,
     }];
-    for rival in rows.iter().filter(|row| row.case != format!("veth {FLOOR}") && row.case != format!("veth {OURS}")) {
+    let no_rivals = [FLOOR, READING, OURS].map(|name| format!("veth {name}"));
+    for rival in rows.iter().filter(|row| !no_rivals.contains(&row.case)) {
         let Some(theirs) = speed(rival) else { continue };
         goals.push(Goal {
             text: format!("drop: veth {OURS}: {:.1} times as many packets/s as {}", ours / theirs, rival.case),

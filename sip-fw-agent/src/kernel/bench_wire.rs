@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use aya::Ebpf;
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
-use sip_fw_common::abi::{PROGRAM_BENCH_DROP, PROGRAM_BENCH_SEND, Sending, map};
+use sip_fw_common::abi::{PROGRAM_BENCH_DROP, PROGRAM_BENCH_READ, PROGRAM_BENCH_SEND, Sending, map};
 use sip_fw_common::limits::{BENCH_BURST, BENCH_SOURCES};
 
 use super::bench_sources::Sources;
@@ -86,15 +86,17 @@ pub struct DropAll {
 }
 
 impl DropAll {
-    /// Attaches to the driver of an interface in the network namespace of the caller.
+    /// Attaches to the driver of an interface in the network namespace of the caller. `reads`: looks whom a packet is from, and then
+    /// drops it all the same.
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn attach(interface: &str) -> Result<Self, KernelError> {
-        let mut ebpf = load(PROGRAM_BENCH_DROP, 1)?;
-        let xdp: &mut Xdp = program(&mut ebpf, PROGRAM_BENCH_DROP)?;
+    pub fn attach(interface: &str, reads: bool) -> Result<Self, KernelError> {
+        let name = if reads { PROGRAM_BENCH_READ } else { PROGRAM_BENCH_DROP };
+        let mut ebpf = load(name, 1)?;
+        let xdp: &mut Xdp = program(&mut ebpf, name)?;
         xdp.attach(interface, XdpMode::Driver).map_err(|error| KernelError::Attach {
-            program: PROGRAM_BENCH_DROP,
+            program: name,
             interface: interface.to_owned(),
             reason: chain(&error),
         })?;

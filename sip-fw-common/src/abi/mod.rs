@@ -15,8 +15,8 @@ pub use event::{Event, EventKind, Evidence, Known, Method};
 pub use gate::Gate;
 pub use names::{
     PORT_TABLE_LEN, PROGRAM_BENCH_DROP, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS,
-    PROGRAM_BENCH_SEND, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE, RULE_SETS_LEN, map,
-    port_slot,
+    PROGRAM_BENCH_READ, PROGRAM_BENCH_SEND, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE,
+    RULE_SETS_LEN, map, port_slot,
 };
 pub use source::Source;
 pub use values::{

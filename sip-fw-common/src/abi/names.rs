@@ -11,6 +11,8 @@ pub const PROGRAM_BENCH_INGRESS: &str = "sip_fw_bench_ingress";
 pub const PROGRAM_BENCH_FLOOR: &str = "sip_fw_bench_floor";
 /// Drops every packet: the fastest firewall that there can be, for benchmarks.
 pub const PROGRAM_BENCH_DROP: &str = "sip_fw_bench_drop";
+/// The same that reads the source first.
+pub const PROGRAM_BENCH_READ: &str = "sip_fw_bench_read";
 /// Sends packets out of an interface, for benchmarks.
 pub const PROGRAM_BENCH_SEND: &str = "sip_fw_bench_send";
 /// A TC program without sip-fw, for benchmarks.
