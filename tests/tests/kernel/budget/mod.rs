@@ -4,7 +4,7 @@ mod program;
 mod run;
 mod stack;
 
-use sip_fw_agent::kernel::{DryRun, TableSizes};
+use sip_fw_agent::kernel::{DryRun, TableSizes, kernel_release};
 use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS, map};
 use sip_fw_common::reason::Reason;
 
@@ -17,9 +17,11 @@ fn the_verifier_has_room_to_spare() {
     let rig = Rig::new();
     let [ingress, egress] = rig.run.costs().unwrap();
     println!("ingress {ingress:?}\negress {egress:?}");
-    // Of a million. Verifiers differ: docs/kernel-support.md says what each walks.
-    assert!((1..550_000).contains(&ingress.verified_instructions), "{ingress:?}");
-    assert!((1..400_000).contains(&egress.verified_instructions), "{egress:?}");
+    // Of a million. Linux 6.1 walks most of ingress: docs/kernel-support.md says what each walks.
+    let release = kernel_release();
+    let of_ingress = if release.starts_with("6.1.") { 700_000 } else { 450_000 };
+    assert!((1..of_ingress).contains(&ingress.verified_instructions), "{release}: {ingress:?}");
+    assert!((1..400_000).contains(&egress.verified_instructions), "{release}: {egress:?}");
     assert!(ingress.translated_bytes < 60_000 && egress.translated_bytes < 60_000);
 }
 
