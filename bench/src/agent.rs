@@ -19,7 +19,7 @@ const STEADY_MAX_KIB: u64 = 64 * 1024;
 /// By then every table is full: what is in memory from here on is steady.
 const STEADY_FROM: u32 = SOURCES / 2;
 /// Where the agent tells its figures.
-pub const METRICS: &str = "127.0.0.1:9469";
+const METRICS: &str = "127.0.0.1:9469";
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// The agent may lag behind its events so long.
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -48,10 +48,8 @@ struct Row {
 /// Measures.
 pub fn run() -> Result<Report> {
     catch_interrupts()?;
-    let binary = require_agent().context("no agent")?;
     let bed = Bed::new()?;
-    let policy = Policy { extra: format!("[metrics]\nlisten = \"{METRICS}\"\n"), ..Policy::default() };
-    let agent = Agent::start(binary, &bed, &policy)?;
+    let agent = metered(&bed)?;
     let pid = agent.pid().context("the agent does not run")?;
     let idle = process::memory(pid)?;
     let mut steady = Watch::new(pid);
@@ -91,6 +89,13 @@ pub fn run() -> Result<Report> {
         met: resident < STEADY_MAX_KIB,
     };
     Ok(Report { rows: vec![serde_json::to_value(&row)?], table: table(&row)?, goals: vec![goal] })
+}
+
+/// An agent on the bed's pbx whose figures can be scraped.
+pub fn metered(bed: &Bed) -> Result<Agent> {
+    let binary = require_agent().context("no agent")?;
+    let policy = Policy { extra: format!("[metrics]\nlisten = \"{METRICS}\"\n"), ..Policy::default() };
+    Agent::start(binary, bed, &policy)
 }
 
 /// The most that the agent has in memory.

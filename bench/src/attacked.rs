@@ -8,9 +8,9 @@ use serde::Serialize;
 use sip_fw_e2e::actors::{Churned, churn};
 use sip_fw_e2e::process::processor_time;
 use sip_fw_e2e::wait::{catch_interrupts, wait_for};
-use sip_fw_e2e::{Agent, Bed, Policy, require_agent};
+use sip_fw_e2e::{Agent, Bed};
 
-use crate::agent::{METRICS, figure, scrape};
+use crate::agent::{figure, metered, scrape};
 use crate::schedule::{self, OUTSIDE, Turn};
 use crate::{Goal, Report};
 
@@ -53,10 +53,8 @@ struct Window {
 /// Measures.
 pub fn run() -> Result<Report> {
     catch_interrupts()?;
-    let binary = require_agent().context("no agent")?;
     let bed = Bed::new()?;
-    let policy = Policy { extra: format!("[metrics]\nlisten = \"{METRICS}\"\n"), ..Policy::default() };
-    let agent = Agent::start(binary, &bed, &policy)?;
+    let agent = metered(&bed)?;
     let mut watch = Watch::begin(&agent)?;
     let churned = thread::scope(|scope| {
         let attack = scope.spawn(|| attack(&bed, &agent, &mut watch));
