@@ -25,7 +25,9 @@ pub fn run() -> Result<Report> {
     for v4 in [true, false] {
         for bans in BANS {
             let mut run = bed::load(bans, &[])?;
-            let sources = bed::ban(&mut run, &mut random, bans, v4)?;
+            let mut sources = bed::ban(&mut run, &mut random, bans, v4)?;
+            // Bans lie in the table in the order in which they were written.
+            random.shuffle(&mut sources);
             let Some(first) = sources.first() else { continue };
             let frame = udp((*first, 5060), SIP, true, message.as_bytes())?;
             let family = if v4 { "" } else { " ipv6" };

@@ -21,4 +21,12 @@ impl Random {
     pub const fn below(&mut self, end: u64) -> u64 {
         self.number() % end
     }
+
+    /// Puts these in another order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            let other = self.below(end as u64 + 1) as usize;
+            items.swap(end, other);
+        }
+    }
 }

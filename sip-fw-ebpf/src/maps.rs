@@ -2,14 +2,15 @@
 //!
 //! The sizes here are placeholders; user space sets the configured ones when it loads the object.
 
+use aya_ebpf::Global;
 use aya_ebpf::bindings::bpf_map_type::BPF_MAP_TYPE_ARRAY;
-use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_NO_PREALLOC};
+use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::ArrayOfMaps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Event, Gate, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Shun, Signatures, Source,
-    SourceState, Strikes, Transaction, TransactionKey,
+    Asked, Ban, Counter, Event, Gate, Line, Live, Nonce, Peer, PeerKey, PrefixKey, RULE_SETS_LEN, Shun, Signatures,
+    Source, SourceState, Strikes, Transaction, TransactionKey,
 };
 use sip_fw_common::head::Head;
 use sip_fw_common::limits::{
@@ -80,6 +81,15 @@ pub static RULE_SETS: ArrayOfMaps<RuleSetPages, { RULE_SETS_LEN as usize }> = Ar
 /// Full: the ban is lost and counted, the agent forgets the oldest ended ones.
 #[map]
 pub static BANS: HashMap<Source, Ban> = HashMap::with_max_entries(1024, 0);
+
+/// Where packets find bans. Written by egress and by the agent, which also counts what is in it. Full: [`BANS`] is asked. User space
+/// writes it through its memory, and only as such a map is it aligned to the lines of the caches.
+#[map]
+pub static SEATS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The lines of [`SEATS`]; set when the programs are loaded.
+#[unsafe(no_mangle)]
+pub static SEAT_LINES: Global<u32> = Global::new(1);
 
 /// Bans of prefixes. Written by the agent alone.
 #[map]

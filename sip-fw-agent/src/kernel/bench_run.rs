@@ -14,7 +14,7 @@ use sip_fw_common::limits::BENCH_SOURCES;
 
 use super::bench_sources::Sources;
 use super::error::chain;
-use super::load::{load, loader, program};
+use super::load::{Constants, load, loader, program};
 use super::tables::failed;
 use super::{KernelError, TableSizes, Tables};
 
@@ -33,7 +33,8 @@ impl BenchRun {
     /// # Errors
     /// What the kernel refused.
     pub fn load(sizes: &TableSizes) -> Result<Self, KernelError> {
-        let mut loader = loader(sizes, &0);
+        let constants = Constants::new(sizes, 0);
+        let mut loader = loader(sizes, &constants);
         let mut ebpf = load(loader.map_max_entries(map::BENCH_ADDRESSES, BENCH_SOURCES))?;
         let refused = |name| move |error: ProgramError| KernelError::Program { program: name, reason: chain(&error) };
         for name in [PROGRAM_BENCH_INGRESS, PROGRAM_BENCH_FLOOR] {

@@ -11,7 +11,7 @@ use sip_fw_common::limits::{BENCH_BURST, BENCH_SOURCES};
 
 use super::bench_sources::Sources;
 use super::error::chain;
-use super::load::{loader, program};
+use super::load::{Constants, loader, program};
 use super::tables::failed;
 use super::{KernelError, OBJECT, TableSizes, possible_cpus};
 
@@ -110,7 +110,8 @@ fn load(name: &'static str, sources: u32) -> Result<Ebpf, KernelError> {
         return Err(KernelError::NoObject);
     }
     let sizes = TableSizes { bans: 1, ban_prefixes: 1, sources: 1, strikes: 1, transactions: 1, nonces: 1, peers: 1 };
-    let mut loader = loader(&sizes, &0);
+    let constants = Constants::new(&sizes, 0);
+    let mut loader = loader(&sizes, &constants);
     let loaded = loader.map_max_entries(map::BENCH_ADDRESSES, sources).load(OBJECT);
     let mut ebpf = loaded.map_err(|error| KernelError::access("cannot create the maps", &error))?;
     let xdp: &mut Xdp = program(&mut ebpf, name)?;

@@ -9,7 +9,7 @@ use aya::maps::{HashMap, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, ProgramInfo, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use sip_fw_common::abi::{Event, Nonce, PROGRAM_EGRESS, PROGRAM_INGRESS, Transaction, TransactionKey, map};
 
-use super::load::{load, loader};
+use super::load::{Constants, load, loader};
 use super::tables::found;
 use super::{KernelError, TableSizes, Tables, events, memory};
 
@@ -64,7 +64,7 @@ impl DryRun {
     /// # Errors
     /// What the kernel refused.
     pub fn load(sizes: &TableSizes) -> Result<Self, KernelError> {
-        let mut ebpf = load(&mut loader(sizes, &0))?;
+        let mut ebpf = load(&mut loader(sizes, &Constants::new(sizes, 0)))?;
         let mut take = |name: &'static str| {
             ebpf.take_map(name).ok_or_else(|| KernelError::Access {
                 what: format!("map {name}"),

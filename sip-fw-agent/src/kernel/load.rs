@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use sip_fw_common::abi::{PROGRAM_EGRESS, PROGRAM_INGRESS, map};
+use sip_fw_common::abi::{GLOBAL_SEAT_LINES, PROGRAM_EGRESS, PROGRAM_INGRESS, map, seat};
 
 use super::error::{chain, verifier_reason};
 use super::migrate::{self, TakenOver};
@@ -57,7 +57,8 @@ impl Kernel {
     /// A pinned map of another kind, pins of a later version, or what the kernel refused.
     pub fn load(options: &LoadOptions<'_>) -> Result<Self, KernelError> {
         migrate::make_room(options.pins, &options.sizes)?;
-        let mut loader = loader(&options.sizes, &options.log_level);
+        let constants = Constants::new(&options.sizes, options.log_level);
+        let mut loader = loader(&options.sizes, &constants);
         for name in map::PINNED {
             loader.map_pin_path(name, pins::map(options.pins, name));
         }
@@ -66,6 +67,8 @@ impl Kernel {
         let mut tables = Tables::open(options.pins)?;
         tables.narrow_gate()?;
         let taken_over = migrate::take_over(options.pins)?;
+        // Also for who was killed between a ban and its seat.
+        tables.seat_all()?;
         Ok(Self { tables, taken_over, ebpf, pins: options.pins.to_owned() })
     }
 
@@ -74,7 +77,11 @@ impl Kernel {
     /// # Errors
     /// If a map cannot be read or unpinned; the next agent tries again.
     pub fn end_migration(&mut self) -> Result<(), KernelError> {
+        if !migrate::is_under_way(&self.pins) {
+            return Ok(());
+        }
         migrate::take_over(&self.pins)?;
+        self.tables.seat_all()?;
         migrate::forget_old(&self.pins)
     }
 
@@ -95,11 +102,25 @@ impl Kernel {
     }
 }
 
+/// What the programs know from the start.
+pub(super) struct Constants {
+    log_level: u8,
+    seat_lines: u32,
+}
+
+impl Constants {
+    /// Of tables of these sizes; see [`LoadOptions::log_level`].
+    pub const fn new(sizes: &TableSizes, log_level: u8) -> Self {
+        Self { log_level, seat_lines: seat::lines(sizes.bans) }
+    }
+}
+
 /// A loader with the configured sizes.
-pub(super) fn loader<'a>(sizes: &TableSizes, log_level: &'a u8) -> EbpfLoader<'a> {
+pub(super) fn loader<'a>(sizes: &TableSizes, constants: &'a Constants) -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
     loader
         .map_max_entries(map::BANS, sizes.bans)
+        .map_max_entries(map::SEATS, constants.seat_lines)
         .map_max_entries(map::BAN_PREFIXES, sizes.ban_prefixes)
         .map_max_entries(map::SOURCES, sizes.sources)
         .map_max_entries(map::STRIKES, sizes.strikes)
@@ -107,7 +128,8 @@ pub(super) fn loader<'a>(sizes: &TableSizes, log_level: &'a u8) -> EbpfLoader<'a
         .map_max_entries(map::NONCES, sizes.nonces)
         .map_max_entries(map::PEERS, sizes.peers)
         .map_max_entries(map::BENCH_ADDRESSES, 1)
-        .override_global(aya_log::LEVEL, log_level, false);
+        .override_global(GLOBAL_SEAT_LINES, &constants.seat_lines, true)
+        .override_global(aya_log::LEVEL, &constants.log_level, false);
     loader
 }
 

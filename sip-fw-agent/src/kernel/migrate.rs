@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::hash::Hash;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::Pod;
 use aya::maps::lpm_trie::LpmTrie;
@@ -17,6 +17,7 @@ use sip_fw_common::abi::{
 };
 
 use super::pins::{self, entries};
+use super::seats::Seats;
 use super::{KernelError, TableSizes, verify};
 
 /// What was taken over.
@@ -48,7 +49,7 @@ pub(super) fn make_room(pins: &Path, sizes: &TableSizes) -> Result<(), KernelErr
         }
     }
     if must_give_way {
-        if pins::old(pins).exists() {
+        if is_under_way(pins) {
             take_over(pins)?;
             forget_old(pins)?;
         }
@@ -76,7 +77,7 @@ pub(super) fn take_over(pins: &Path) -> Result<TakenOver, KernelError> {
             continue;
         }
         taken.left_out += match name.as_str() {
-            map::BANS => copy_bans(from, to)?,
+            map::BANS => copy_bans(from, to, seats_of(&path)?.as_ref())?,
             map::BAN_PREFIXES => copy_prefix_bans(from, to)?,
             map::SOURCES => copy::<Source, SourceState>(from, to, |old, new| old.requests > new.requests)?,
             map::STRIKES => copy::<Source, Strikes>(from, to, |old, new| old.written > new.written)?,
@@ -87,6 +88,11 @@ pub(super) fn take_over(pins: &Path) -> Result<TakenOver, KernelError> {
         };
     }
     Ok(taken)
+}
+
+/// Whether there are old tables.
+pub(super) fn is_under_way(pins: &Path) -> bool {
+    pins::old(pins).exists()
 }
 
 /// Lets go of the old tables.
@@ -128,13 +134,20 @@ fn adopt(pins: &Path, earlier: &Path) -> Result<(), KernelError> {
 
 /// Maps that are as they should be go on.
 fn pin_what_fits(pins: &Path, sizes: &TableSizes) -> Result<(), KernelError> {
+    let fitting = |name: &str, path: &Path| -> Result<Option<MapData>, KernelError> {
+        let data = open(path)?;
+        Ok(verify::pinned(path, name, &data, Some(sizes)).is_ok().then_some(data))
+    };
     for (name, path) in entries(&pins::old(pins))? {
         let own = pins::map(pins, &name);
         if own.exists() || !map::PINNED.contains(&name.as_str()) {
             continue;
         }
-        let data = open(&path)?;
-        if verify::pinned(&path, &name, &data, Some(sizes)).is_ok() {
+        // Who has a seat is in the table.
+        if name == map::SEATS && fitting(map::BANS, &path.with_file_name(map::BANS))?.is_none() {
+            continue;
+        }
+        if let Some(data) = fitting(&name, &path)? {
             data.pin(&own).map_err(|error| failed("cannot pin", &own, &error))?;
         }
     }
@@ -153,13 +166,29 @@ fn copy<K: Pod + Eq + Hash, V: Pod>(
 }
 
 /// Bans in force first, the longest ones before the others: should there be no room for all, they are worth more.
-fn copy_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {
+/// What was counted in seats goes along, as the seats do not.
+fn copy_bans(from: MapData, to: MapData, seats: Option<&Seats>) -> Result<usize, KernelError> {
     let from: HashMap<MapData, Source, Ban> = typed(from)?;
     let mut to: HashMap<MapData, Source, Ban> = typed(to)?;
     let mut bans: Vec<_> = from.iter().filter_map(Result::ok).collect();
     bans.sort_by_key(|(_, ban)| std::cmp::Reverse(ban.until_ns));
+    if let Some(seats) = seats {
+        bans.iter_mut().for_each(|(source, ban)| seats.add_counted(*source, ban));
+    }
     let later = |old: &Ban, new: &Ban| old.until_ns > new.until_ns;
     Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, later)).count())
+}
+
+/// The seats beside a table of bans; earlier versions had none.
+fn seats_of(bans: &Path) -> Result<Option<Seats>, KernelError> {
+    let path = bans.with_file_name(map::SEATS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let data = open(&path)?;
+    verify::pinned(&path, map::SEATS, &data, None)?;
+    let told = |error: MapError| KernelError::access("a pinned map", &error);
+    Seats::new(Map::from_map_data(data).map_err(told)?).map(Some)
 }
 
 fn copy_prefix_bans(from: MapData, to: MapData) -> Result<usize, KernelError> {
@@ -182,7 +211,7 @@ fn typed<T: TryFrom<Map, Error = MapError>>(data: MapData) -> Result<T, KernelEr
     Map::from_map_data(data).map_err(told)?.try_into().map_err(told)
 }
 
-fn open(path: &PathBuf) -> Result<MapData, KernelError> {
+fn open(path: &Path) -> Result<MapData, KernelError> {
     MapData::from_pin(path).map_err(|error| failed("cannot open", path, &error))
 }
 

@@ -23,6 +23,7 @@ mod migrate;
 mod nonces;
 mod pins;
 mod rule_sets;
+mod seats;
 mod slots;
 mod tables;
 mod verify;

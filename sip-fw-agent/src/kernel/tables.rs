@@ -11,6 +11,7 @@ use sip_fw_common::abi::{
 };
 use sip_fw_common::reason::Reason;
 
+use super::seats::Seats;
 use super::slots::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
@@ -23,6 +24,7 @@ pub struct Tables {
     pub(super) gate: Array<MapData, Gate>,
     pub(super) rule_sets: Slots,
     bans: HashMap<MapData, Source, Ban>,
+    seats: Seats,
     ban_prefixes: LpmTrie<MapData, PrefixKey, Ban>,
     sources: HashMap<MapData, Source, SourceState>,
     strikes: HashMap<MapData, Source, Strikes>,
@@ -67,6 +69,7 @@ impl Tables {
             gate: typed(map::GATE, take(map::GATE)?)?,
             rule_sets: Slots::new(take(map::RULE_SETS)?)?,
             bans: typed(map::BANS, take(map::BANS)?)?,
+            seats: Seats::new(take(map::SEATS)?)?,
             ban_prefixes: typed(map::BAN_PREFIXES, take(map::BAN_PREFIXES)?)?,
             sources: typed(map::SOURCES, take(map::SOURCES)?)?,
             strikes: typed(map::STRIKES, take(map::STRIKES)?)?,
@@ -83,7 +86,11 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn bans(&self) -> Result<Vec<(Source, Ban)>, KernelError> {
-        snapshot(self.bans.iter(), "cannot list the bans")
+        let mut bans = snapshot(self.bans.iter(), "cannot list the bans")?;
+        for (source, ban) in &mut bans {
+            self.seats.add_counted(*source, ban);
+        }
+        Ok(bans)
     }
 
     /// The ban of a source, in force or remembered.
@@ -91,7 +98,41 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn ban(&self, source: Source) -> Result<Option<Ban>, KernelError> {
+        let mut ban = self.written_ban(source)?;
+        if let Some(ban) = &mut ban {
+            self.seats.add_counted(source, ban);
+        }
+        Ok(ban)
+    }
+
+    /// A ban as it stands in the table: without what was counted in its seat.
+    fn written_ban(&self, source: Source) -> Result<Option<Ban>, KernelError> {
         found(self.bans.get(&source, 0), "cannot read a ban")
+    }
+
+    /// Lets packets find what the table says of a source, also if egress bans it meanwhile.
+    fn seat(&self, source: Source, mut until_ns: Option<u64>) -> Result<(), KernelError> {
+        loop {
+            match until_ns {
+                Some(until_ns) => self.seats.take(source, until_ns),
+                None => self.seats.give_up(source),
+            }
+            let now = self.written_ban(source)?.map(|ban| ban.until_ns);
+            if now == until_ns {
+                return Ok(());
+            }
+            until_ns = now;
+        }
+    }
+
+    /// Lets packets find every ban in the table.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn seat_all(&self) -> Result<(), KernelError> {
+        let bans = snapshot(self.bans.iter(), "cannot list the bans")?;
+        let mut unseated = bans.iter().filter(|(source, ban)| !self.seats.has(*source, ban.until_ns));
+        unseated.try_for_each(|(source, ban)| self.seat(*source, Some(ban.until_ns)))
     }
 
     /// Writes a ban. The packet and byte counters of an earlier one live on, and so do its deadline and its step where they
@@ -100,14 +141,18 @@ impl Tables {
     /// # Errors
     /// If the table is full or the kernel refuses.
     pub fn put_ban(&mut self, source: Source, ban: &Ban) -> Result<(), KernelError> {
+        if self.put_new_ban(source, ban)? {
+            return Ok(());
+        }
         let mut ban = *ban;
-        if let Some(earlier) = self.ban(source)? {
+        if let Some(earlier) = self.written_ban(source)? {
             ban.packets = earlier.packets;
             ban.bytes = earlier.bytes;
             ban.until_ns = ban.until_ns.max(earlier.until_ns);
             ban.level = ban.level.max(earlier.level);
         }
-        self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))
+        self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))?;
+        self.seat(source, Some(ban.until_ns))
     }
 
     /// Writes a ban of a source that has none, not even a remembered one; false if it has.
@@ -116,7 +161,7 @@ impl Tables {
     /// If the table is full or the kernel refuses.
     pub fn put_new_ban(&mut self, source: Source, ban: &Ban) -> Result<bool, KernelError> {
         match self.bans.insert(source, ban, NO_EXIST) {
-            Ok(()) => Ok(true),
+            Ok(()) => self.seat(source, Some(ban.until_ns)).map(|()| true),
             Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Ok(false)
             }
@@ -129,9 +174,10 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn lift_ban(&mut self, source: Source, now_ns: u64) -> Result<(), KernelError> {
-        let Some(ban) = self.ban(source)? else { return Ok(()) };
+        let Some(ban) = self.written_ban(source)? else { return Ok(()) };
         let ended = Ban { until_ns: ban.until_ns.min(now_ns), level: 0, ..ban };
-        self.bans.insert(source, ended, 0).map_err(failed("cannot lift a ban"))
+        self.bans.insert(source, ended, 0).map_err(failed("cannot lift a ban"))?;
+        self.seat(source, Some(ended.until_ns))
     }
 
     /// Forgets a ban and its step of the ladder. One that is not there is fine.
@@ -139,7 +185,8 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn remove_ban(&mut self, source: Source) -> Result<(), KernelError> {
-        found(self.bans.remove(&source), "cannot remove a ban").map(drop)
+        found(self.bans.remove(&source), "cannot remove a ban")?;
+        self.seat(source, None)
     }
 
     /// Every prefix ban.

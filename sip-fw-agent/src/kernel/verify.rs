@@ -5,8 +5,8 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use sip_fw_common::abi::{
-    Asked, Ban, Counter, Gate, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Shun, Signatures, Source, SourceState,
-    Strikes, Transaction, TransactionKey, map,
+    Asked, Ban, Counter, Gate, Line, Live, Nonce, Peer, PeerKey, RULE_SETS_LEN, Shun, Signatures, Source, SourceState,
+    Strikes, Transaction, TransactionKey, map, seat,
 };
 use sip_fw_common::limits::{ASKED_MAX, BUCKETS_MAX, EVENT_RING_BYTES, SHUNS_MAX, SIGNATURE_KEYS_MAX, UNREAD_SECONDS};
 use sip_fw_common::reason::Reason;
@@ -15,6 +15,7 @@ use super::error::chain;
 use super::{KernelError, TableSizes};
 
 const NO_PREALLOC: u32 = 1;
+const MMAPABLE: u32 = 1 << 10;
 
 struct Expected {
     kind: MapType,
@@ -47,6 +48,11 @@ fn expected(name: &str, sizes: Option<&TableSizes>) -> Option<Expected> {
         map::GATE => array(MapType::Array, size_of::<Gate>(), 1),
         map::RULE_SETS => array(MapType::ArrayOfMaps, 4, RULE_SETS_LEN),
         map::BANS => table(MapType::Hash, size_of::<Source>(), size_of::<Ban>(), |s| s.bans),
+        map::SEATS => Expected {
+            entries: sizes.map(|s| seat::lines(s.bans)),
+            flags: MMAPABLE,
+            ..array(MapType::Array, size_of::<Line>(), 0)
+        },
         map::BAN_PREFIXES => {
             Expected { flags: NO_PREALLOC, ..table(MapType::LpmTrie, 20, size_of::<Ban>(), |s| s.ban_prefixes) }
         }

@@ -8,16 +8,18 @@ mod gate;
 mod names;
 #[cfg(feature = "user")]
 mod pod;
+pub mod seat;
 mod source;
 mod values;
 
 pub use event::{Event, EventKind, Evidence, Known, Method};
 pub use gate::Gate;
 pub use names::{
-    PORT_TABLE_LEN, PROGRAM_BENCH_DROP, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR, PROGRAM_BENCH_INGRESS,
-    PROGRAM_BENCH_READ, PROGRAM_BENCH_SEND, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE, RULE_SET_IN_FORCE,
-    RULE_SETS_LEN, map, port_slot,
+    GLOBAL_SEAT_LINES, PORT_TABLE_LEN, PROGRAM_BENCH_DROP, PROGRAM_BENCH_EGRESS_FLOOR, PROGRAM_BENCH_FLOOR,
+    PROGRAM_BENCH_INGRESS, PROGRAM_BENCH_READ, PROGRAM_BENCH_SEND, PROGRAM_EGRESS, PROGRAM_INGRESS, RULE_SET_BEFORE,
+    RULE_SET_IN_FORCE, RULE_SETS_LEN, map, port_slot,
 };
+pub use seat::{Line, Seat};
 pub use source::Source;
 pub use values::{
     Asked, Ban, BanOrigin, Counter, Live, Nonce, Peer, PeerKey, PrefixKey, Rate, Rotation, Sending, ServiceKind,
@@ -26,7 +28,7 @@ pub use values::{
 };
 
 /// Version of this layout; part of the pin path, so that programs of two versions never share a map.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// The oldest version whose links and tables are taken over.
 pub const OLDEST_VERSION: u32 = 5;

@@ -18,6 +18,9 @@ pub const PROGRAM_BENCH_SEND: &str = "sip_fw_bench_send";
 /// A TC program without sip-fw, for benchmarks.
 pub const PROGRAM_BENCH_EGRESS_FLOOR: &str = "sip_fw_bench_egress_floor";
 
+/// How many lines of seats there are; set when the programs are loaded.
+pub const GLOBAL_SEAT_LINES: &str = "SEAT_LINES";
+
 /// Map names. A test compares them with the built object.
 pub mod map {
     /// What changes while a rule set stays in force: one entry.
@@ -28,6 +31,8 @@ pub mod map {
     pub const RULE_SETS: &str = "RULE_SETS";
     /// Bans by source.
     pub const BANS: &str = "BANS";
+    /// Where packets find bans.
+    pub const SEATS: &str = "SEATS";
     /// Bans by prefix, set by operators.
     pub const BAN_PREFIXES: &str = "BAN_PREFIXES";
     /// What each source did.
@@ -68,6 +73,7 @@ pub mod map {
         GATE,
         RULE_SETS,
         BANS,
+        SEATS,
         BAN_PREFIXES,
         SOURCES,
         STRIKES,

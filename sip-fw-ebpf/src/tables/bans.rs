@@ -2,25 +2,98 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::maps::lpm_trie::Key;
-use sip_fw_common::abi::{Ban, Live, PrefixKey, Settings, Source};
+use sip_fw_common::abi::seat::{self, VACANT};
+use sip_fw_common::abi::{Ban, Live, PrefixKey, Seat, Settings, Source};
 use sip_fw_common::ladder;
 use sip_fw_common::reason::Reason;
 
 use super::{Rules, count_dropped, holds};
 use crate::atomic::Shared;
-use crate::maps::{BAN_PREFIXES, BANS};
+use crate::maps::{BAN_PREFIXES, BANS, SEAT_LINES, SEATS};
 
 /// Whether this very source is banned; counts the packet in the ban, unless the mode is observe.
 #[inline(always)]
 pub fn is_banned(live: &Live, observe: u32, source: Source, bytes: u64) -> bool {
+    let Some([first, second]) = seats(source) else { return false };
+    let name = seat::name(source);
+    let behind = holder(second).load();
+    let seat = if holder(first).load() == name {
+        first
+    } else if behind == name {
+        second
+    } else {
+        return behind != VACANT && is_banned_without_seat(live, observe, source, bytes);
+    };
+    // SAFETY: a live map value.
+    unsafe { drops(live, observe, &raw mut (*seat).until_ns, &raw mut (*seat).packets, &raw mut (*seat).bytes, bytes) }
+}
+
+/// A function of its own, for a stack of its own.
+#[inline(never)]
+fn is_banned_without_seat(live: &Live, observe: u32, source: Source, bytes: u64) -> bool {
     let Some(ban) = BANS.get_ptr_mut(source) else { return false };
     // SAFETY: a live map value.
-    let is_in_force = holds(live, unsafe { (*ban).until_ns });
+    unsafe { drops(live, observe, &raw mut (*ban).until_ns, &raw mut (*ban).packets, &raw mut (*ban).bytes, bytes) }
+}
+
+/// Whether a ban with this deadline is in force; counts the packet in it, unless the mode is observe.
+///
+/// # Safety
+/// All three point into a live map value.
+#[inline(always)]
+unsafe fn drops(
+    live: &Live,
+    observe: u32,
+    until_ns: *mut u64,
+    packets: *mut u64,
+    octets: *mut u64,
+    bytes: u64,
+) -> bool {
+    // SAFETY: promised by the caller.
+    let is_in_force = holds(live, unsafe { *until_ns });
     if is_in_force && observe == 0 {
-        // SAFETY: a live map value.
-        count_dropped(unsafe { &raw mut (*ban).packets }, unsafe { &raw mut (*ban).bytes }, bytes);
+        count_dropped(packets, octets, bytes);
     }
     is_in_force
+}
+
+/// The seats of the line of a source.
+#[inline(always)]
+fn seats(source: Source) -> Option<[*mut Seat; seat::SEATS]> {
+    let line = SEATS.get_ptr_mut(seat::line_of(source, SEAT_LINES.load()))?;
+    // SAFETY: a live map value.
+    Some(unsafe { [&raw mut (*line).seats[0], &raw mut (*line).seats[1]] })
+}
+
+#[inline(always)]
+fn holder(seat: *mut Seat) -> Shared {
+    // SAFETY: a live map value, aligned to a line.
+    unsafe { Shared::new(&raw mut (*seat).holder) }
+}
+
+/// Lets packets find a ban that was written into the table. Without a free seat in its line they find it there.
+#[inline(always)]
+fn take_seat(source: Source, until_ns: u64) {
+    let Some([first, second]) = seats(source) else { return };
+    let name = seat::name(source);
+    let is_seated = |seat| holder(seat).load() == name;
+    let seat = if is_seated(first) || !is_seated(second) && is_taken(first, name) {
+        first
+    } else if is_taken(second, name) {
+        second
+    } else {
+        return;
+    };
+    // SAFETY: a live map value, aligned to a line; an eight-byte store cannot tear.
+    unsafe { (&raw mut (*seat).until_ns).write_volatile(until_ns) };
+}
+
+/// Whether a seat is this source's, now or before.
+#[inline(always)]
+fn is_taken(seat: *mut Seat, name: u64) -> bool {
+    let holder = holder(seat);
+    let before = holder.load();
+    seat::is_free(before) && holder.replace(before, name) || holder.load() == name
 }
 
 /// Whether a prefix around this address is banned; counts the packet in the ban, unless the mode is observe.
@@ -63,10 +136,11 @@ pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u
     fresh.until_ns = now_ns.saturating_add(step.length_ns);
     let fresh: &Ban = fresh;
     let Some(known) = known else {
-        return match BANS.insert(source, fresh, u64::from(BPF_NOEXIST)) {
-            Ok(()) => None,
-            Err(_) => Some(Reason::BanLost),
-        };
+        if BANS.insert(source, fresh, u64::from(BPF_NOEXIST)).is_err() {
+            return Some(Reason::BanLost);
+        }
+        take_seat(source, fresh.until_ns);
+        return None;
     };
     // SAFETY: a live map value. Whoever moves the deadline owns the other fields, which only people read.
     unsafe {
@@ -84,5 +158,6 @@ pub fn write_ban(settings: &Settings, source: Source, fresh: &mut Ban, now_ns: u
         (*known).user = fresh.user;
         (*known).user_agent = fresh.user_agent;
     }
+    take_seat(source, fresh.until_ns);
     None
 }

@@ -14,4 +14,5 @@ mod peers;
 mod proof;
 mod random;
 mod rig;
+mod seats;
 mod threshold;

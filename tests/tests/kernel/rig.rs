@@ -108,7 +108,11 @@ impl Rig {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut run = DryRun::load(&SIZES).unwrap();
+        Self::sized(&SIZES, change)
+    }
+
+    pub fn sized(sizes: &TableSizes, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut run = DryRun::load(sizes).unwrap();
         let service =
             |kind, ports| Service { kind, refusal: 0, rates: [Rate::default(); 2], default: Fate::Allow, ports };
         let sip = service(ServiceKind::Sip, vec![(false, 5060, 5060), (true, 5060, 5060)]);

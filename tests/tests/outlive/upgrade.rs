@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sip_fw_common::abi::{Ban, BanOrigin, OLDEST_VERSION, Source, VERSION};
+use sip_fw_common::abi::{Ban, BanOrigin, OLDEST_VERSION, Source, VERSION, map};
 use sip_fw_e2e::actors::Fleet;
 use sip_fw_e2e::{Family, Policy, Scene, over_both_families};
 
@@ -21,9 +21,10 @@ fn other_sizes_while_an_attack_goes_on(family: Family) {
 }
 
 fn an_earlier_version_is_replaced_while_an_attack_goes_on(family: Family) {
-    // Its layout is the same: what it pinned under its own number is what the previous build left.
+    // Its layout is the same but for the seats, which it had not: what is pinned under its number is what its build left.
     replaced_under_load(family, |scene| {
         let version = |version: u32| scene.agent.pins().join(format!("v{version}"));
+        std::fs::remove_file(version(VERSION).join("maps").join(map::SEATS)).unwrap();
         std::fs::rename(version(VERSION), version(OLDEST_VERSION)).unwrap();
     });
 }
