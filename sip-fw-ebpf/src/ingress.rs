@@ -29,21 +29,23 @@ pub fn run(context: &XdpContext) -> u32 {
     let mut is_free = 0;
     let plain = PlainUdp::of(&packet);
     if plain.is_plain()
-        && let (Some(gate), Some(live)) = (tables::gate(), tables::live())
+        && let Some(gate) = tables::gate()
     {
         if !tables::may_be_served(gate, false, plain.destination_port()) {
             tables::record(Reason::NoService, packet.size());
             return XDP_PASS;
         }
-        if gate.drops_at_once != 0 {
-            if tables::is_banned(live, 0, plain.source(gate.ipv6_mask), packet.size()) {
-                tables::record(Reason::Banned, packet.size());
-                return XDP_DROP;
+        if let Some(live) = tables::live() {
+            if gate.drops_at_once != 0 {
+                if tables::is_banned(live, 0, plain.source(gate.ipv6_mask), packet.size()) {
+                    tables::record(Reason::Banned, packet.size());
+                    return XDP_DROP;
+                }
+                is_free = 1;
             }
-            is_free = 1;
+            // Unknown to the verifier, or it walks everything below once for either.
+            is_free = (is_free ^ live.zero) & 1;
         }
-        // Unknown to the verifier, or it walks everything below once for either.
-        is_free = (is_free ^ live.zero) & 1;
     }
     let reason = judge(context, is_free != 0);
     tables::record(reason, View::ingress(context).size());
