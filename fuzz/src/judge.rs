@@ -117,12 +117,17 @@ fn ban(from: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Never more messages than the burst and what came in meanwhile, and a message that comes slowly enough always passes.
+/// Microseconds until the time of a rate wraps.
+const WRAP_US: u64 = 1 << 44;
+
+/// Never more messages than the burst and what came in meanwhile, and a message that comes slowly enough always passes, unless the time
+/// of its rate wraps just then.
 fn rate(from: &mut Unstructured<'_>) -> Result<()> {
     let rate = Rate { interval_us: number(from, 1..=1_000_000)? as u32, burst: number(from, 1..=1000)? as u32 };
     let tag: u64 = from.arbitrary()?;
     let begin_us = number(from, 0..=1 << 45)?;
     let interval = u64::from(rate.interval_us);
+    let calm_us = interval * (u64::from(rate.burst) + 1);
     let (mut state, mut now_us, mut passed) = (0, begin_us, 0_u64);
     for _ in 0..64 {
         let (next, admission) = pay(state, tag, now_us * 1000, rate);
@@ -130,11 +135,10 @@ fn rate(from: &mut Unstructured<'_>) -> Result<()> {
         passed += u64::from(admission == Admission::Within);
         let allowed = u64::from(rate.burst) + (now_us - begin_us) / interval;
         assert!(passed <= allowed, "{passed} messages, allowed {allowed}");
-        let longest_us = if from.ratio(1, 16)? { 1 << 45 } else { 4 * interval };
+        let longest_us = if from.ratio(1, 16)? { WRAP_US - 3 * calm_us } else { 4 * interval };
         let pause_us = number(from, 0..=longest_us)?;
         now_us += pause_us;
     }
-    let calm_us = interval * (u64::from(rate.burst) + 1);
     assert_eq!(pay(state, tag, (now_us + calm_us) * 1000, rate).1, Admission::Within, "after a pause");
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use crate::abi::Rate;
 
-/// Bits of the word that hold the time up to which messages are paid for, in microseconds: 203 days until it wraps.
+/// Bits of the word that hold the time up to which messages are paid for, in microseconds: 203 days until it wraps. Who paused for so
+/// long, but for less than the time of a burst, is taken for one who paid ahead, and waits for that time at most.
 const TIME_BITS: u32 = 44;
 const TIME: u64 = (1 << TIME_BITS) - 1;
 /// Set when the excess was told.
@@ -106,6 +107,18 @@ mod tests {
             let mut state = 0;
             passed(&mut state, TAG, SECOND, 500);
             assert_eq!(passed(&mut state, TAG, SECOND + days * DAY, 500), 100, "after {days} days");
+        }
+    }
+
+    #[test]
+    fn who_comes_back_when_the_time_wraps_waits_for_a_burst_at_most() {
+        let room_ns = u64::from(RATE.interval_us) * u64::from(RATE.burst) * 1000;
+        for early_ns in [1000, SECOND, room_ns] {
+            let mut state = 0;
+            passed(&mut state, TAG, SECOND, 1);
+            let back = SECOND + (TIME + 1) * 1000 - early_ns;
+            passed(&mut state, TAG, back, 500);
+            assert_eq!(passed(&mut state, TAG, back + room_ns + SECOND, 100), 100, "{early_ns}");
         }
     }
 

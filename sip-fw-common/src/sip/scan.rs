@@ -159,6 +159,9 @@ pub fn scan_chunk<const RESPONSE: bool>(head: &Head, cursor: &mut Cursor, found:
                     _ => {
                         if byte == b',' || byte == b';' {
                             at += 1;
+                            if via != 0 && byte == b',' {
+                                state = LINE;
+                            }
                             continue;
                         }
                         let (name, name_len) = parameter::<RESPONSE>(lower(word), via != 0);

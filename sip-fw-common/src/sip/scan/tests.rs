@@ -124,6 +124,15 @@ fn every_way_to_write_a_branch() {
 }
 
 #[test]
+fn a_comma_behind_a_semicolon_ends_the_top_via() {
+    for way in ["a;,b;branch=b2", "a; ,branch=b2", "a;;,SIP/2.0/UDP b;branch=b2", "a;rport;\t,;branch=b2"] {
+        let read = register(&format!("Via: SIP/2.0/UDP {way}\r\nUser-Agent: phone\r\n"));
+        assert_eq!((read.branch(), read.scan.has_via()), ("", true), "{way}");
+        assert_eq!(read.text(read.scan.user_agent()), "phone", "{way}");
+    }
+}
+
+#[test]
 fn a_via_without_a_colon_hides_none() {
     for line in ["Via x", "Via", "v \t", "VIA ;branch=b2", "via\r\n x"] {
         let read = register(&format!("{line}\r\nVia: SIP/2.0/UDP a;branch=b1\r\n"));
