@@ -185,6 +185,8 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn remove_ban(&mut self, source: Source) -> Result<(), KernelError> {
+        // The seat first: who is killed in between leaves a ban, which the next start finds, not a seat that nobody lists.
+        self.seats.give_up(source);
         found(self.bans.remove(&source), "cannot remove a ban")?;
         self.seat(source, None)
     }
