@@ -16,6 +16,10 @@ use super::frame::Link;
 const BUFFER_BYTES: usize = 1 << 20;
 /// The largest block that is read; a longer one is damage. Captures of loopback have packets of 256 KiB.
 const BLOCK_BYTES_MAX: usize = 1 << 24;
+/// Bytes of a pcapng block that holds nothing: type, length, length again.
+const BLOCK_BYTES_MIN: u32 = 12;
+/// What a pcapng file begins with, in either order of bytes.
+const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const SECOND_NS: u128 = 1_000_000_000;
 
 /// What a block is.
@@ -58,6 +62,7 @@ pub struct Capture {
     interfaces: Vec<Interface>,
     raw: Vec<u8>,
     buffer_bytes: usize,
+    is_pcapng: bool,
     /// Length of the file; 0 for what has none.
     pub file_bytes: u64,
 }
@@ -103,7 +108,9 @@ impl Capture {
             ReplayError::NoCapture { file: name.to_owned(), found: found.to_owned() }
         })?;
         let (interfaces, raw) = (Vec::new(), Vec::new());
-        Ok(Self { name: name.to_owned(), reader, interfaces, raw, buffer_bytes: BUFFER_BYTES, file_bytes: 0 })
+        let is_pcapng = reader.data().starts_with(&PCAPNG);
+        let name = name.to_owned();
+        Ok(Self { name, reader, interfaces, raw, buffer_bytes: BUFFER_BYTES, is_pcapng, file_bytes: 0 })
     }
 
     /// The bytes of the block read last.
@@ -125,6 +132,12 @@ impl Capture {
     /// When the file is damaged or cannot be read, or has packets of a kind that is not known.
     pub fn next_item(&mut self) -> Result<Option<Item>, ReplayError> {
         loop {
+            if let Some(bytes) =
+                block_bytes(self.reader.data()).filter(|bytes| self.is_pcapng && *bytes < BLOCK_BYTES_MIN)
+            {
+                let what = format!("a block of {bytes} bytes, at least {BLOCK_BYTES_MIN} are needed");
+                return Err(self.damaged(self.position(), what));
+            }
             let problem = match self.reader.next() {
                 Ok((len, block)) => {
                     let item = read(block, len, &mut self.interfaces);
@@ -163,6 +176,12 @@ impl Capture {
     fn damaged(&self, at: u64, what: String) -> ReplayError {
         ReplayError::Damaged { file: self.name.clone(), at, what }
     }
+}
+
+/// The length that a pcapng block says of itself. Read in the wrong order of bytes it is far longer than any block may be.
+fn block_bytes(data: &[u8]) -> Option<u32> {
+    let length: [u8; 4] = data.get(4..8)?.try_into().ok()?;
+    Some(u32::from_le_bytes(length).min(u32::from_be_bytes(length)))
 }
 
 enum Problem {
@@ -307,6 +326,14 @@ mod tests {
         assert!(says(b"hello").contains("begins with the bytes 68 65 6c 6c"), "{}", says(b"hello"));
         assert!(says(&[0x1f, 0x8b, 8, 0, 0]).contains("gunzip"));
         assert!(says(&pcap(0xa1b2_c3d4, 1, &[])[..10]).contains("ends within its header"));
+    }
+
+    #[test]
+    fn a_block_shorter_than_its_own_frame_is_damage_with_its_place() {
+        let find = include_bytes!("../../../fuzz/corpus/pcap/pcapng-block-of-four-bytes");
+        let mut capture = open(find).unwrap();
+        let fault = std::iter::from_fn(|| capture.next_item().transpose()).take(9).find_map(Result::err).unwrap();
+        assert!(fault.to_string().contains("a block of 4 bytes, at least 12 are needed"), "{fault}");
     }
 
     #[test]
