@@ -28,8 +28,9 @@ const EVENTS_PER_TURN: usize = 256;
 const TICK: Duration = Duration::from_secs(1);
 /// A look at large tables takes long; at most one part in so many of the time is spent on it.
 const TICK_SHARE: u32 = 20;
-/// Time between two looks at the interfaces at least, however much they change.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// Time between two looks at the interfaces at least, however much they change, and at most, however long one took: a new
+/// interface is protected within a second.
+const LOOK_PAUSE: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 /// Replies that are not taken by then are dropped at the end.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
@@ -127,7 +128,8 @@ async fn turn(agent: &mut Agent, inputs: &mut Inputs) -> End {
                 if taken_off {
                     return End::TakenOff;
                 }
-                inputs.changes.pause(LOOK_PAUSE.max(took * TICK_SHARE));
+                let [shortest, longest] = LOOK_PAUSE;
+                inputs.changes.pause((took * TICK_SHARE).clamp(shortest, longest));
             }
             () = inputs.manager.beat() => {}
             Some(outcome) = inputs.outcomes.recv() => {
