@@ -92,8 +92,8 @@ impl Agent {
 
     fn keep_peers(&mut self) -> Result<(), KernelError> {
         let terms = Terms::of(&self.controller, clock::now());
-        let changes = self.remembered.peers_and_strikes(&self.kernel.tables, terms)?;
-        self.store.remember(changes);
+        self.store.remember(self.remembered.peers(&self.kernel.tables, terms)?);
+        self.store.remember(self.remembered.strikes(&self.kernel.tables, terms)?);
         Ok(())
     }
 }

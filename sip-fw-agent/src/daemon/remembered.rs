@@ -1,10 +1,11 @@
 //! What the store has of the tables, so that only differences go there; and the tables as they were before a reboot.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::hash::Hash;
 
 use ipnet::IpNet;
-use sip_fw_common::abi::{Ban, Peer, PeerKey, Settings, Source};
+use sip_fw_common::abi::{Ban, PeerKey, Settings, Source};
 use sip_fw_core::controller::Controller;
 use sip_fw_core::source::{Ipv6Prefix, Target, show_net};
 use sip_fw_core::time::{Time, Timestamp, Until};
@@ -69,11 +70,11 @@ impl Remembered {
         let Terms { services, ipv6, now, .. } = terms;
         let mut changes = Changes::default();
         let row = |source: String, ban: &Ban| (source.clone(), Some(BanRow::new(source, ban, services, now)));
-        let marked = bans.iter().map(|(source, ban)| (*source, mark(ban), ban));
-        let gone = follow(&mut self.bans, marked, |source, ban| changes.bans.extend([row(ipv6.show(source), ban)]));
+        let marked = bans.iter().map(|(source, ban)| Ok::<_, Infallible>((*source, mark(ban), ban)));
+        let Ok(gone) = follow(&mut self.bans, marked, |source, ban| changes.bans.extend([row(ipv6.show(source), ban)]));
         changes.bans.extend(gone.into_iter().map(|source| (ipv6.show(source), None)));
-        let marked = prefix_bans.iter().map(|(net, ban)| (*net, mark(ban), ban));
-        let gone = follow(&mut self.prefix_bans, marked, |net, ban| changes.bans.extend([row(show_net(net), ban)]));
+        let marked = prefix_bans.iter().map(|(net, ban)| Ok::<_, Infallible>((*net, mark(ban), ban)));
+        let Ok(gone) = follow(&mut self.prefix_bans, marked, |net, ban| changes.bans.extend([row(show_net(net), ban)]));
         changes.bans.extend(gone.into_iter().map(|net| (show_net(net), None)));
         changes
     }
@@ -86,29 +87,39 @@ impl Remembered {
         Changes { bans: HashMap::from([(source, row)]), ..Changes::default() }
     }
 
-    /// The known peers and strikes that differ.
+    /// The known peers that differ.
     ///
     /// # Errors
     ///
-    /// When the tables cannot be read.
-    pub fn peers_and_strikes(&mut self, tables: &Tables, terms: Terms<'_>) -> Result<Changes, KernelError> {
-        let Terms { services, ipv6, window_ns, now } = terms;
+    /// When the table cannot be read.
+    pub fn peers(&mut self, tables: &Tables, terms: Terms<'_>) -> Result<Changes, KernelError> {
+        let Terms { services, ipv6, now, .. } = terms;
         let mut changes = Changes::default();
-        let peers = tables.peers()?;
-        let marked = peers.iter().map(|(key, peer)| (*key, peer.last_ns / PEER_REFRESH_NS, peer));
+        let marked = tables.peers()?.into_iter().map(|(key, peer)| Ok((key, peer.last_ns / PEER_REFRESH_NS, peer)));
         let key = |key: PeerKey| (ipv6.show(key.source), key.user);
-        let gone = follow(&mut self.peers, marked, |found, peer: &Peer| {
-            let row = PeerRow::new(ipv6.show(found.source), found, peer, services, now);
+        let gone = follow(&mut self.peers, marked, |found, peer| {
+            let row = PeerRow::new(ipv6.show(found.source), found, &peer, services, now);
             changes.peers.insert(key(found), Some(row));
-        });
+        })?;
         changes.peers.extend(gone.into_iter().map(|gone| (key(gone), None)));
-        let strikes = tables.all_strikes()?;
-        let marked = strikes.iter().map(|(source, strikes)| (*source, strikes.written, strikes));
+        Ok(changes)
+    }
+
+    /// The strikes that differ.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn strikes(&mut self, tables: &Tables, terms: Terms<'_>) -> Result<Changes, KernelError> {
+        let Terms { ipv6, window_ns, now, .. } = terms;
+        let mut changes = Changes::default();
+        let marked =
+            tables.all_strikes().map(|entry| entry.map(|(source, strikes)| (source, strikes.written, strikes)));
         let gone = follow(&mut self.strikes, marked, |source, strikes| {
             let source = ipv6.show(source);
-            let rows = StrikeRow::of(&source, strikes, window_ns, now);
+            let rows = StrikeRow::of(&source, &strikes, window_ns, now);
             changes.strikes.insert(source, rows);
-        });
+        })?;
         changes.strikes.extend(gone.into_iter().map(|source| (ipv6.show(source), Vec::new())));
         Ok(changes)
     }
@@ -142,19 +153,24 @@ impl Remembered {
 pub fn restore(tables: &mut Tables, recalled: &Recalled, settings: &Settings, terms: Terms<'_>) -> Restored {
     let Terms { services, ipv6, window_ns, now } = terms;
     let mut restored = Restored::default();
+    let mut sources = Vec::new();
+    let in_force = |ban: &Ban| ban.until_ns > now.kernel_ns;
     let age_ns =
         |time: Timestamp| now.wall.unix_ms.saturating_sub(time.unix_ms).max(0).unsigned_abs().saturating_mul(1_000_000);
     for row in &recalled.bans {
         let ban = row.ban(services, now);
-        let is_active = ban.until_ns > now.kernel_ns;
+        let is_active = in_force(&ban);
         let faded = matches!(row.until, Until::At(until) if age_ns(until) >= settings.decay_ns);
         match ipv6.parse(&row.source) {
             Ok(_) if !is_active && faded => {}
-            Ok(Target::Source(source)) => restored.count(&tables.put_ban(source, &ban), is_active),
+            Ok(Target::Source(source)) => sources.push((source, ban)),
             Ok(Target::Prefix(net)) if is_active => restored.count(&tables.put_prefix_ban(net, &ban), true),
             Ok(Target::Prefix(_)) => {}
             Err(_) => restored.left_out += 1,
         }
+    }
+    if tables.put_bans(&sources, |ban, result| restored.count(&result, in_force(ban))).is_err() {
+        restored.left_out += sources.len();
     }
     for row in recalled.peers.iter().filter(|row| age_ns(row.last) < settings.known_peer_ns) {
         if let Some(key) = peer_key(row, ipv6) {
@@ -187,19 +203,42 @@ fn peer_key(row: &PeerRow, ipv6: Ipv6Prefix) -> Option<PeerKey> {
     Some(PeerKey { source: source_of(&row.source, ipv6)?, user: row.user_hash })
 }
 
-/// Makes `known` what is there now: tells what is new or different, and returns what is gone.
-fn follow<'a, K: Copy + Eq + Hash, M: PartialEq, V: 'a>(
+/// Makes `known` what is there now: tells what is new or different, and returns what is gone. After an error it is as it was.
+fn follow<K: Copy + Eq + Hash, M: PartialEq, V, E>(
     known: &mut HashMap<K, M>,
-    found: impl Iterator<Item = (K, M, &'a V)>,
-    mut differs: impl FnMut(K, &V),
-) -> Vec<K> {
+    found: impl Iterator<Item = Result<(K, M, V), E>>,
+    mut differs: impl FnMut(K, V),
+) -> Result<Vec<K>, E> {
     let mut now = HashMap::with_capacity(known.len());
-    for (key, mark, value) in found {
-        if known.remove(&key).is_none_or(|before| before != mark) {
+    for entry in found {
+        let (key, mark, value) = entry?;
+        if known.get(&key) != Some(&mark) {
             differs(key, value);
         }
         now.insert(key, mark);
     }
-    let gone = std::mem::replace(known, now);
-    gone.into_keys().collect()
+    let before = std::mem::replace(known, now);
+    Ok(before.into_keys().filter(|key| !known.contains_key(key)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told_once_and_nothing_is_known_after_an_error() {
+        let mut known = HashMap::from([("same", 1), ("other", 1), ("gone", 1)]);
+        let before = known.clone();
+        let mut told = Vec::new();
+        let failed = [Ok(("new", 1, 'n')), Err("no table")];
+        assert_eq!(follow(&mut known, failed.into_iter(), |key, value| told.push((key, value))), Err("no table"));
+        assert_eq!(known, before);
+
+        let found = [("same", 1, 's'), ("other", 2, 'o'), ("new", 1, 'n')];
+        told.clear();
+        let gone = follow(&mut known, found.into_iter().map(Ok::<_, &str>), |key, value| told.push((key, value)));
+        assert_eq!((gone, told), (Ok(vec!["gone"]), vec![("other", 'o'), ("new", 'n')]));
+        let gone = follow(&mut known, found.into_iter().map(Ok::<_, &str>), |_, _| unreachable!());
+        assert_eq!(gone, Ok(Vec::new()));
+    }
 }

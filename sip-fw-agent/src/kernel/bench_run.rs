@@ -15,7 +15,7 @@ use sip_fw_common::limits::BENCH_SOURCES;
 use super::bench_sources::Sources;
 use super::error::chain;
 use super::load::{Constants, load, loader, program};
-use super::tables::failed;
+use super::tables::{all, failed};
 use super::{KernelError, TableSizes, Tables};
 
 /// The programs, attached to nothing.
@@ -68,7 +68,7 @@ impl BenchRun {
     /// # Errors
     /// If the kernel refuses.
     pub fn transactions(&self) -> Result<Vec<(TransactionKey, Transaction)>, KernelError> {
-        super::tables::snapshot(self.transactions.iter(), "cannot list the transactions")
+        all(&self.transactions, "cannot list the transactions")
     }
 
     /// Lets a request be answered as often as one likes.

@@ -1,4 +1,4 @@
-//! How full the tables are. The kernel does not say, so their keys are walked: for a thread that has the time.
+//! How full the tables are. The kernel does not say, so they are read: for a thread that has the time.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use sip_fw_common::abi::{
     Ban, Nonce, Peer, PeerKey, PrefixKey, Shun, Source, SourceState, Strikes, Transaction, TransactionKey, map,
 };
 
+use super::entries::entries;
 use super::{KernelError, pins, verify};
 
 /// How full a table is.
@@ -39,12 +40,14 @@ pub fn fills(pins: &Path) -> Vec<Fill> {
 
 fn hash<K: Pod, V: Pod>(pins: &Path, name: &'static str, table: &'static str) -> Result<Fill, KernelError> {
     let (map, capacity) = open::<HashMap<MapData, K, V>>(pins, name)?;
-    Ok(Fill { table, entries: count(map.keys(), capacity), capacity })
+    Ok(Fill { table, entries: entries(&map).flatten().count() as u64, capacity })
 }
 
 fn trie(pins: &Path, name: &'static str, table: &'static str) -> Result<Fill, KernelError> {
     let (map, capacity) = open::<LpmTrie<MapData, PrefixKey, Ban>>(pins, name)?;
-    Ok(Fill { table, entries: count(map.keys(), capacity), capacity })
+    // A key that is gone when the walk comes from it leads back to the first one, so the walk needs an end of its own.
+    let most = usize::try_from(capacity).unwrap_or(usize::MAX);
+    Ok(Fill { table, entries: map.keys().take(most).flatten().count() as u64, capacity })
 }
 
 fn open<M: TryFrom<Map, Error = MapError>>(pins: &Path, name: &'static str) -> Result<(M, u64), KernelError> {
@@ -55,9 +58,4 @@ fn open<M: TryFrom<Map, Error = MapError>>(pins: &Path, name: &'static str) -> R
     let capacity = data.info().map_err(refused)?.max_entries();
     let map = Map::from_map_data(data).and_then(M::try_from).map_err(refused)?;
     Ok((map, u64::from(capacity)))
-}
-
-/// A key that is gone when the walk comes from it leads back to the first one, so the walk needs an end of its own.
-fn count<K>(keys: impl Iterator<Item = Result<K, MapError>>, capacity: u64) -> u64 {
-    keys.take(usize::try_from(capacity).unwrap_or(usize::MAX)).filter(Result::is_ok).count() as u64
 }

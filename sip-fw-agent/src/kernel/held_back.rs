@@ -2,7 +2,7 @@
 
 use sip_fw_common::abi::{Live, Shun, Signatures, Source};
 
-use super::tables::{failed, found, snapshot};
+use super::tables::{all, failed, found};
 use super::{KernelError, Tables};
 
 impl Tables {
@@ -14,7 +14,7 @@ impl Tables {
         if self.live()?.shuns == 0 {
             return Ok(Vec::new());
         }
-        snapshot(self.shuns.iter(), "cannot list the shuns")
+        all(&self.shuns, "cannot list the shuns")
     }
 
     /// The shun of a source, in force or over.

@@ -18,6 +18,7 @@ use sip_fw_common::abi::{
 
 use super::pins::{self, entries};
 use super::seats::Seats;
+use super::tables::{all, one_by_one};
 use super::{KernelError, TableSizes, verify};
 
 /// What was taken over.
@@ -161,8 +162,12 @@ fn copy<K: Pod + Eq + Hash, V: Pod>(
 ) -> Result<usize, KernelError> {
     let from: HashMap<MapData, K, V> = typed(from)?;
     let mut to: HashMap<MapData, K, V> = typed(to)?;
-    let entries: Vec<_> = from.iter().filter_map(Result::ok).collect();
-    Ok(entries.iter().filter(|(key, old)| !put(&mut to, key, old, &says_more)).count())
+    let mut left_out = 0;
+    for entry in one_by_one(&from, "cannot list an earlier map") {
+        let (key, old) = entry?;
+        left_out += usize::from(!put(&mut to, &key, &old, &says_more));
+    }
+    Ok(left_out)
 }
 
 /// Bans in force first, the longest ones before the others: should there be no room for all, they are worth more.
@@ -170,10 +175,10 @@ fn copy<K: Pod + Eq + Hash, V: Pod>(
 fn copy_bans(from: MapData, to: MapData, seats: Option<&Seats>) -> Result<usize, KernelError> {
     let from: HashMap<MapData, Source, Ban> = typed(from)?;
     let mut to: HashMap<MapData, Source, Ban> = typed(to)?;
-    let mut bans: Vec<_> = from.iter().filter_map(Result::ok).collect();
+    let mut bans = all(&from, "cannot list the earlier bans")?;
     bans.sort_by_key(|(_, ban)| std::cmp::Reverse(ban.until_ns));
     if let Some(seats) = seats {
-        bans.iter_mut().for_each(|(source, ban)| seats.add_counted(*source, ban));
+        seats.add_counted(&mut bans)?;
     }
     let later = |old: &Ban, new: &Ban| old.until_ns > new.until_ns;
     Ok(bans.iter().filter(|(source, ban)| !put(&mut to, source, ban, later)).count())

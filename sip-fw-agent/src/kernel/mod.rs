@@ -10,6 +10,7 @@ mod bench_sources;
 mod bench_wire;
 mod clock;
 mod dry_run;
+mod entries;
 mod error;
 mod events;
 mod features;

@@ -5,7 +5,7 @@ use std::path::Path;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use sip_fw_common::abi::{Nonce, map};
 
-use super::tables::snapshot;
+use super::tables::all;
 use super::{KernelError, pins, verify};
 
 /// Nonces that this host handed out and the programs remember.
@@ -27,7 +27,7 @@ pub fn count_nonces(pins: &Path) -> Result<NonceCount, KernelError> {
     let data = MapData::from_pin(&path).map_err(opened)?;
     verify::pinned(&path, map::NONCES, &data, None)?;
     let nonces: HashMap<MapData, u64, Nonce> = Map::from_map_data(data).and_then(TryInto::try_into).map_err(opened)?;
-    let all = snapshot(nonces.iter(), "cannot list the nonces")?;
-    let shared = all.iter().filter(|(_, nonce)| nonce.flags & Nonce::SHARED != 0).count();
-    Ok(NonceCount { all: all.len(), shared })
+    let nonces = all(&nonces, "cannot list the nonces")?;
+    let shared = nonces.iter().filter(|(_, nonce)| nonce.flags & Nonce::SHARED != 0).count();
+    Ok(NonceCount { all: nonces.len(), shared })
 }

@@ -15,12 +15,23 @@ use sip_fw_common::abi::{Ban, Line, Seat, Source, map};
 use super::KernelError;
 use super::error::chain;
 
-/// Every line of seats.
+/// To show one line costs as much as so many of all of them: four pages.
+const LINES_FOR_ONE: usize = 256;
+
+/// The map of the seats.
 pub(super) struct Seats {
-    memory: MmapRaw,
+    map: MapData,
     lines: u32,
-    /// Kept open, as the kernel tells of a map's memory by its descriptor.
-    _map: MapData,
+}
+
+/// The lines whose memory is mapped. Every page of it counts as this process's for as long as they are there, so they are
+/// for one use.
+pub(super) struct Shown {
+    memory: MmapRaw,
+    /// The number of the first of them.
+    first: u32,
+    /// Of the whole map.
+    lines: u32,
 }
 
 /// A [`Seat`] that others write meanwhile.
@@ -37,34 +48,70 @@ impl Seats {
     /// Takes the map of the seats.
     ///
     /// # Errors
-    /// If it is another map, or the kernel does not show its memory.
+    /// If it is another map.
     pub fn new(map: Map) -> Result<Self, KernelError> {
-        let refused = |reason: String| KernelError::Access { what: format!("map {}", map::SEATS), reason };
         let Map::Array(map) = map else { return Err(refused("it is no array".to_owned())) };
         let info = map.info().map_err(|error| refused(chain(&error)))?;
         let (lines, bytes) = (info.max_entries(), info.value_size());
         if lines == 0 || bytes as usize != size_of::<Line>() {
             return Err(refused(format!("{lines} entries of {bytes} bytes")));
         }
-        let memory = MmapOptions::new()
-            .len(lines as usize * size_of::<Line>())
-            .map_raw(map.fd().as_fd().as_raw_fd())
-            .map_err(|error| refused(chain(&error)))?;
-        Ok(Self { memory, lines, _map: map })
+        Ok(Self { map, lines })
     }
 
+    /// The seats of every source.
+    ///
+    /// # Errors
+    /// If the kernel does not show its memory.
+    pub fn all(&self) -> Result<Shown, KernelError> {
+        self.show(0, self.lines)
+    }
+
+    /// The seats of a source and of who shares its line.
+    ///
+    /// # Errors
+    /// If the kernel does not show its memory.
+    pub fn of(&self, source: Source) -> Result<Shown, KernelError> {
+        self.show(seat::line_of(source, self.lines), 1)
+    }
+
+    /// Adds what was counted in their seats to these bans.
+    ///
+    /// # Errors
+    /// If the kernel does not show its memory.
+    pub fn add_counted(&self, bans: &mut [(Source, Ban)]) -> Result<(), KernelError> {
+        if bans.len() > self.lines as usize / LINES_FOR_ONE {
+            let all = self.all()?;
+            bans.iter_mut().for_each(|(source, ban)| all.add_counted(*source, ban));
+            return Ok(());
+        }
+        bans.iter_mut().try_for_each(|(source, ban)| self.of(*source).map(|seats| seats.add_counted(*source, ban)))
+    }
+
+    fn show(&self, first: u32, lines: u32) -> Result<Shown, KernelError> {
+        let bytes = |lines: u32| lines as usize * size_of::<Line>();
+        let memory = MmapOptions::new()
+            .offset(bytes(first) as u64)
+            .len(bytes(lines))
+            .map_raw(self.map.fd().as_fd().as_raw_fd())
+            .map_err(|error| refused(chain(&error)))?;
+        Ok(Shown { memory, first, lines: self.lines })
+    }
+}
+
+impl Shown {
     /// Lets packets find a ban that is in the table, with this deadline. Without a free seat in its line they find it there.
     pub fn take(&self, source: Source, until_ns: u64) {
         let name = seat::name(source);
         let free = || self.line(source).iter().find(|seat| seat.take(name));
-        if let Some(seat) = self.of(source).or_else(free) {
+        if let Some(seat) = self.seat(source).or_else(free) {
             seat.until_ns.store(until_ns, SeqCst);
         }
     }
 
     /// Whether packets find a ban with this deadline in a seat.
     pub fn has(&self, source: Source, until_ns: u64) -> bool {
-        self.of(source).is_some_and(|seat| seat.until_ns.load(SeqCst) == until_ns)
+        self.seat(source).is_some_and(|seat| seat.until_ns.load(SeqCst) == until_ns)
     }
 
     /// The ban is not in the table any more.
@@ -80,22 +127,28 @@ impl Seats {
 
     /// Adds what was counted in the seat of a source to its ban.
     pub fn add_counted(&self, source: Source, ban: &mut Ban) {
-        if let Some(seat) = self.of(source) {
+        if let Some(seat) = self.seat(source) {
             ban.packets = ban.packets.saturating_add(seat.packets.load(SeqCst));
             ban.bytes = ban.bytes.saturating_add(seat.bytes.load(SeqCst));
         }
     }
 
-    fn of(&self, source: Source) -> Option<&SharedSeat> {
+    fn seat(&self, source: Source) -> Option<&SharedSeat> {
         let name = seat::name(source);
         self.line(source).iter().find(|seat| seat.is_of(name))
     }
 
-    fn line(&self, source: Source) -> &[SharedSeat; seat::SEATS] {
-        let number = seat::line_of(source, self.lines) % self.lines;
+    /// None of a line that is not shown.
+    fn line(&self, source: Source) -> &[SharedSeat] {
+        let shown = self.memory.len() / size_of::<Line>();
+        let number = seat::line_of(source, self.lines).wrapping_sub(self.first) as usize;
+        if number >= shown {
+            return &[];
+        }
         let lines = self.memory.as_ptr().cast::<[SharedSeat; seat::SEATS]>();
-        // SAFETY: the remainder is below the number of lines that are mapped, from the start of a page; atomics of any value are valid.
-        unsafe { &*lines.add(number as usize) }
+        // SAFETY: the number is below that of the lines that are mapped, the first of which is aligned as its offset is; atomics of
+        // any value are valid.
+        unsafe { &*lines.add(number) }
     }
 }
 
@@ -110,4 +163,8 @@ impl SharedSeat {
         let swapped = seat::is_free(before) && self.holder.compare_exchange(before, name, SeqCst, SeqCst).is_ok();
         swapped || self.is_of(name)
     }
+}
+
+fn refused(reason: String) -> KernelError {
+    KernelError::Access { what: format!("map {}", map::SEATS), reason }
 }

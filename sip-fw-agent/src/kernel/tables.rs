@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use aya::Pod;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use ipnet::IpNet;
@@ -11,7 +12,8 @@ use sip_fw_common::abi::{
 };
 use sip_fw_common::reason::Reason;
 
-use super::seats::Seats;
+use super::entries::entries;
+use super::seats::{Seats, Shown};
 use super::slots::Slots;
 use super::{Attachment, KernelError, pins, verify};
 
@@ -86,10 +88,8 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn bans(&self) -> Result<Vec<(Source, Ban)>, KernelError> {
-        let mut bans = snapshot(self.bans.iter(), "cannot list the bans")?;
-        for (source, ban) in &mut bans {
-            self.seats.add_counted(*source, ban);
-        }
+        let mut bans = all(&self.bans, "cannot list the bans")?;
+        self.seats.add_counted(&mut bans)?;
         Ok(bans)
     }
 
@@ -100,7 +100,7 @@ impl Tables {
     pub fn ban(&self, source: Source) -> Result<Option<Ban>, KernelError> {
         let mut ban = self.written_ban(source)?;
         if let Some(ban) = &mut ban {
-            self.seats.add_counted(source, ban);
+            self.seats.of(source)?.add_counted(source, ban);
         }
         Ok(ban)
     }
@@ -111,11 +111,11 @@ impl Tables {
     }
 
     /// Lets packets find what the table says of a source, also if egress bans it meanwhile.
-    fn seat(&self, source: Source, mut until_ns: Option<u64>) -> Result<(), KernelError> {
+    fn seat(&self, seats: &Shown, source: Source, mut until_ns: Option<u64>) -> Result<(), KernelError> {
         loop {
             match until_ns {
-                Some(until_ns) => self.seats.take(source, until_ns),
-                None => self.seats.give_up(source),
+                Some(until_ns) => seats.take(source, until_ns),
+                None => seats.give_up(source),
             }
             let now = self.written_ban(source)?.map(|ban| ban.until_ns);
             if now == until_ns {
@@ -130,9 +130,10 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub(super) fn seat_all(&self) -> Result<(), KernelError> {
-        let bans = snapshot(self.bans.iter(), "cannot list the bans")?;
-        let mut unseated = bans.iter().filter(|(source, ban)| !self.seats.has(*source, ban.until_ns));
-        unseated.try_for_each(|(source, ban)| self.seat(*source, Some(ban.until_ns)))
+        let bans = all(&self.bans, "cannot list the bans")?;
+        let seats = self.seats.all()?;
+        let mut unseated = bans.iter().filter(|(source, ban)| !seats.has(*source, ban.until_ns));
+        unseated.try_for_each(|(source, ban)| self.seat(&seats, *source, Some(ban.until_ns)))
     }
 
     /// Writes a ban. The packet and byte counters of an earlier one live on, and so do its deadline and its step where they
@@ -141,7 +142,26 @@ impl Tables {
     /// # Errors
     /// If the table is full or the kernel refuses.
     pub fn put_ban(&mut self, source: Source, ban: &Ban) -> Result<(), KernelError> {
-        if self.put_new_ban(source, ban)? {
+        let seats = self.seats.of(source)?;
+        self.put_ban_into(&seats, source, ban)
+    }
+
+    /// Writes many bans, as [`Self::put_ban`] does each, and tells what came of it.
+    ///
+    /// # Errors
+    /// If the kernel does not show the memory of the seats: none is written.
+    pub fn put_bans(
+        &mut self,
+        bans: &[(Source, Ban)],
+        mut told: impl FnMut(&Ban, Result<(), KernelError>),
+    ) -> Result<(), KernelError> {
+        let seats = self.seats.all()?;
+        bans.iter().for_each(|(source, ban)| told(ban, self.put_ban_into(&seats, *source, ban)));
+        Ok(())
+    }
+
+    fn put_ban_into(&mut self, seats: &Shown, source: Source, ban: &Ban) -> Result<(), KernelError> {
+        if self.put_first_ban(seats, source, ban)? {
             return Ok(());
         }
         let mut ban = *ban;
@@ -152,7 +172,7 @@ impl Tables {
             ban.level = ban.level.max(earlier.level);
         }
         self.bans.insert(source, ban, 0).map_err(failed("cannot write a ban"))?;
-        self.seat(source, Some(ban.until_ns))
+        self.seat(seats, source, Some(ban.until_ns))
     }
 
     /// Writes a ban of a source that has none, not even a remembered one; false if it has.
@@ -160,8 +180,13 @@ impl Tables {
     /// # Errors
     /// If the table is full or the kernel refuses.
     pub fn put_new_ban(&mut self, source: Source, ban: &Ban) -> Result<bool, KernelError> {
+        let seats = self.seats.of(source)?;
+        self.put_first_ban(&seats, source, ban)
+    }
+
+    fn put_first_ban(&mut self, seats: &Shown, source: Source, ban: &Ban) -> Result<bool, KernelError> {
         match self.bans.insert(source, ban, NO_EXIST) {
-            Ok(()) => self.seat(source, Some(ban.until_ns)).map(|()| true),
+            Ok(()) => self.seat(seats, source, Some(ban.until_ns)).map(|()| true),
             Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Ok(false)
             }
@@ -176,8 +201,9 @@ impl Tables {
     pub fn lift_ban(&mut self, source: Source, now_ns: u64) -> Result<(), KernelError> {
         let Some(ban) = self.written_ban(source)? else { return Ok(()) };
         let ended = Ban { until_ns: ban.until_ns.min(now_ns), level: 0, ..ban };
+        let seats = self.seats.of(source)?;
         self.bans.insert(source, ended, 0).map_err(failed("cannot lift a ban"))?;
-        self.seat(source, Some(ended.until_ns))
+        self.seat(&seats, source, Some(ended.until_ns))
     }
 
     /// Forgets a ban and its step of the ladder. One that is not there is fine.
@@ -186,9 +212,10 @@ impl Tables {
     /// If the kernel refuses.
     pub fn remove_ban(&mut self, source: Source) -> Result<(), KernelError> {
         // The seat first: who is killed in between leaves a ban, which the next start finds, not a seat that nobody lists.
-        self.seats.give_up(source);
+        let seats = self.seats.of(source)?;
+        seats.give_up(source);
         found(self.bans.remove(&source), "cannot remove a ban")?;
-        self.seat(source, None)
+        self.seat(&seats, source, None)
     }
 
     /// Every prefix ban.
@@ -196,8 +223,13 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn prefix_bans(&self) -> Result<Vec<(IpNet, Ban)>, KernelError> {
-        let all = snapshot(self.ban_prefixes.iter(), "cannot list the prefix bans")?;
-        Ok(all.into_iter().filter_map(|(key, ban)| Some((network(&key)?, ban))).collect())
+        let mut bans = Vec::new();
+        for entry in self.ban_prefixes.iter() {
+            // One that vanishes meanwhile is left out.
+            let entry = found(entry, "cannot list the prefix bans")?;
+            bans.extend(entry.and_then(|(key, ban)| Some((network(&key)?, ban))));
+        }
+        Ok(bans)
     }
 
     /// The ban of a prefix that has one; of others that of the narrowest prefix around it.
@@ -229,7 +261,7 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn sources(&self) -> Result<Vec<(Source, SourceState)>, KernelError> {
-        snapshot(self.sources.iter(), "cannot list the sources")
+        all(&self.sources, "cannot list the sources")
     }
 
     /// The counters of a source.
@@ -248,12 +280,12 @@ impl Tables {
         found(self.strikes.get(&source, 0), "cannot read strikes")
     }
 
-    /// The proven failures of every source, recent or not.
+    /// The proven failures of every source, recent or not. One after the other, as all of them together are large.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn all_strikes(&self) -> Result<Vec<(Source, Strikes)>, KernelError> {
-        snapshot(self.strikes.iter(), "cannot list the strikes")
+    pub fn all_strikes(&self) -> impl Iterator<Item = Result<(Source, Strikes), KernelError>> {
+        one_by_one(&self.strikes, "cannot list the strikes")
     }
 
     /// Writes the proven failures of a source.
@@ -277,7 +309,7 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses.
     pub fn peers(&self) -> Result<Vec<(PeerKey, Peer)>, KernelError> {
-        snapshot(self.peers.iter(), "cannot list the known peers")
+        all(&self.peers, "cannot list the known peers")
     }
 
     /// Writes a known peer, or a user of it.
@@ -332,18 +364,20 @@ pub(super) fn found<T>(result: Result<T, MapError>, what: &'static str) -> Resul
     }
 }
 
-/// A listing of a map that others write meanwhile: entries that vanish are left out.
-pub(super) fn snapshot<K, V>(
-    entries: impl Iterator<Item = Result<(K, V), MapError>>,
+/// All entries of a map.
+pub(super) fn all<K: Pod, V: Pod>(
+    map: &HashMap<MapData, K, V>,
     what: &'static str,
 ) -> Result<Vec<(K, V)>, KernelError> {
-    let mut all = Vec::new();
-    for entry in entries {
-        if let Some(entry) = found(entry, what)? {
-            all.push(entry);
-        }
-    }
-    Ok(all)
+    one_by_one(map, what).collect()
+}
+
+/// All entries of a map without holding them at once.
+pub(super) fn one_by_one<K: Pod, V: Pod>(
+    map: &HashMap<MapData, K, V>,
+    what: &'static str,
+) -> impl Iterator<Item = Result<(K, V), KernelError>> {
+    entries(map).map(move |entry| entry.map_err(|error| KernelError::access(what, &error)))
 }
 
 fn key(prefix: IpNet) -> Key<PrefixKey> {

@@ -10,6 +10,7 @@ mod frames;
 mod fuzz;
 mod held_back;
 mod hostile;
+mod listing;
 mod peers;
 mod proof;
 mod random;
