@@ -19,7 +19,7 @@ const BLOCK_BYTES_MAX: usize = 1 << 24;
 /// Bytes of a pcapng block that holds nothing: type, length, length again.
 const BLOCK_BYTES_MIN: u32 = 12;
 /// What a pcapng file begins with, in either order of bytes.
-const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+const PCAPNG: &[u8] = &[0x0a, 0x0d, 0x0d, 0x0a];
 const SECOND_NS: u128 = 1_000_000_000;
 
 /// What a block is.
@@ -108,7 +108,7 @@ impl Capture {
             ReplayError::NoCapture { file: name.to_owned(), found: found.to_owned() }
         })?;
         let (interfaces, raw) = (Vec::new(), Vec::new());
-        let is_pcapng = reader.data().starts_with(&PCAPNG);
+        let is_pcapng = reader.data().starts_with(PCAPNG);
         let name = name.to_owned();
         Ok(Self { name, reader, interfaces, raw, buffer_bytes: BUFFER_BYTES, is_pcapng, file_bytes: 0 })
     }
@@ -132,11 +132,8 @@ impl Capture {
     /// When the file is damaged or cannot be read, or has packets of a kind that is not known.
     pub fn next_item(&mut self) -> Result<Option<Item>, ReplayError> {
         loop {
-            if let Some(bytes) =
-                block_bytes(self.reader.data()).filter(|bytes| self.is_pcapng && *bytes < BLOCK_BYTES_MIN)
-            {
-                let what = format!("a block of {bytes} bytes, at least {BLOCK_BYTES_MIN} are needed");
-                return Err(self.damaged(self.position(), what));
+            if let Some(fault) = self.too_short() {
+                return Err(self.damaged(self.position(), fault));
             }
             let problem = match self.reader.next() {
                 Ok((len, block)) => {
@@ -173,6 +170,12 @@ impl Capture {
         }
     }
 
+    /// What is wrong with a pcapng block that is shorter than what is around its content.
+    fn too_short(&self) -> Option<String> {
+        let bytes = block_bytes(self.reader.data()).filter(|bytes| self.is_pcapng && *bytes < BLOCK_BYTES_MIN)?;
+        Some(format!("a block of {bytes} bytes, at least {BLOCK_BYTES_MIN} are needed"))
+    }
+
     fn damaged(&self, at: u64, what: String) -> ReplayError {
         ReplayError::Damaged { file: self.name.clone(), at, what }
     }
@@ -194,7 +197,7 @@ enum Problem {
 fn no_capture(start: &[u8]) -> Option<String> {
     match start {
         [] => Some("an empty file".to_owned()),
-        [0x0a, 0x0d, 0x0d, 0x0a]
+        PCAPNG
         | [0xd4, 0xc3, 0xb2, 0xa1]
         | [0xa1, 0xb2, 0xc3, 0xd4]
         | [0x4d, 0x3c, 0xb2, 0xa1]
