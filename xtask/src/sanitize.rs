@@ -13,6 +13,8 @@ const TESTS: &[&[&str]] = &[
     &["--package", "sip-fw-common", "--features", "user", "--lib"],
     &["--package", "sip-fw-core"],
     &["--package", "sip-fw-agent", "--lib", "kernel"],
+    // As root.
+    &["--package", "sip-fw-e2e", "--test", "kernel", "--", "seats::", "listing::"],
 ];
 
 /// Builds and runs them.
