@@ -13,7 +13,8 @@ const TESTS: &[&[&str]] = &[
     &["--package", "sip-fw-common", "--features", "user", "--lib"],
     &["--package", "sip-fw-core"],
     &["--package", "sip-fw-agent", "--lib", "kernel"],
-    // As root.
+    // As root, these two.
+    &["--package", "sip-fw-e2e", "--test", "bed", "--", "phones_register", "a_bed_leaves"],
     &["--package", "sip-fw-e2e", "--test", "kernel", "--", "seats::", "listing::"],
 ];
 
