@@ -23,7 +23,7 @@ struct Row {
     load_ms: f64,
     /// Kernel memory of the maps, in MiB; the other tables are those of the default configuration.
     maps_mib: f64,
-    /// Nanoseconds to write a ban, by one system call each: the median, the best and the worst of the rounds.
+    /// Nanoseconds to write a ban, each by itself: the median, the best and the worst of the rounds.
     own_ns: f64,
     min: f64,
     max: f64,
