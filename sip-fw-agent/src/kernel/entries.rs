@@ -72,7 +72,7 @@ impl<K: Pod, V: Pod> Entries<'_, K, V> {
         self.keys.reserve(self.room);
         self.values.clear();
         self.values.reserve(self.room);
-        let mut next = 0;
+        let mut next = 0_u32;
         let mut attr = bpf_attr {
             batch: bpf_attr__bindgen_ty_3 {
                 in_batch: self.bucket.as_ref().map_or(0, |bucket| &raw const *bucket as u64),
@@ -85,8 +85,9 @@ impl<K: Pod, V: Pod> Entries<'_, K, V> {
                 flags: 0,
             },
         };
-        // SAFETY: keys and values have the sizes that the map has, which aya compared when it made the map of this type, and room for
-        // `count` of both was reserved; the kernel sets `count` to how many of them it wrote. Any bytes are a key and a value (Pod).
+        // SAFETY: `in_batch` and `out_batch` are of u32, as a hash map's buckets are. Keys and values have the sizes that the map has,
+        // which aya compared when it made the map of this type, and room for `count` of both was reserved; the kernel sets `count` to
+        // how many of them it wrote. Any bytes are a key and a value (Pod).
         let result = unsafe {
             let returned = libc::syscall(
                 libc::SYS_bpf,

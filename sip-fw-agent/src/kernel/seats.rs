@@ -15,8 +15,8 @@ use sip_fw_common::abi::{Ban, Line, Seat, Source, map};
 use super::KernelError;
 use super::error::chain;
 
-/// To show one line costs as much as so many of all of them: four pages.
-const LINES_FOR_ONE: usize = 256;
+/// To show one line costs as much as so many of all of them: twelve pages.
+const LINES_FOR_ONE: usize = 768;
 
 /// The map of the seats.
 pub(super) struct Seats {
