@@ -18,6 +18,9 @@ use super::error::chain;
 /// To show one line costs as much as so many of all of them: twelve pages.
 const LINES_FOR_ONE: usize = 768;
 
+/// All lines are read in so many parts, as each counts as memory of this process while it is shown.
+const PARTS: u32 = 8;
+
 /// The map of the seats.
 pub(super) struct Seats {
     map: MapData,
@@ -81,8 +84,11 @@ impl Seats {
     /// If the kernel does not show its memory.
     pub fn add_counted(&self, bans: &mut [(Source, Ban)]) -> Result<(), KernelError> {
         if bans.len() > self.lines as usize / LINES_FOR_ONE {
-            let all = self.all()?;
-            bans.iter_mut().for_each(|(source, ban)| all.add_counted(*source, ban));
+            let part = self.lines.div_ceil(PARTS);
+            for first in (0..self.lines).step_by(part as usize) {
+                let seats = self.show(first, part.min(self.lines - first))?;
+                bans.iter_mut().for_each(|(source, ban)| seats.add_counted(*source, ban));
+            }
             return Ok(());
         }
         bans.iter_mut().try_for_each(|(source, ban)| self.of(*source).map(|seats| seats.add_counted(*source, ban)))
